@@ -1,0 +1,254 @@
+"""Every error message about bad input.
+
+A function here returns its argument, checked, or raises an error that names the
+argument, says what was wanted and says what came. Nothing is cast, broadcast or
+truncated on the way.
+"""
+
+import math
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+
+
+def integer(name, value, *, minimum=None, maximum=None):
+    """Check that `value` is a whole number between the two bounds, both included."""
+    wanted = "an integer" + _bounds(minimum, maximum)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be {wanted}, got {describe(value)}")
+    if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
+        raise ValueError(f"{name} must be {wanted}, got {value}")
+    return int(value)
+
+
+def real(name, value, *, minimum=None, above=None, below=None):
+    """Check that `value` is a finite real number; `above` and `below` are strict.
+
+    A NumPy number keeps its dtype; anything else, such as a fraction, becomes a float.
+    """
+    wanted = "a finite number"
+    if minimum is not None:
+        wanted += f" >= {minimum}"
+    if above is not None:
+        wanted += f" > {above}"
+    if below is not None:
+        wanted += f" < {below}"
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be {wanted}, got {describe(value)}")
+    try:
+        number = value if isinstance(value, np.floating) else float(value)
+    except OverflowError:
+        number = math.inf
+    if (
+        not math.isfinite(number)
+        or (minimum is not None and number < minimum)
+        or (above is not None and number <= above)
+        or (below is not None and number >= below)
+    ):
+        raise ValueError(f"{name} must be {wanted}, got {number}")
+    return number
+
+
+def path(name, value):
+    """Check that `value` names a file or folder; return it as a `pathlib.Path`."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a path, got {describe(value)}") from None
+
+
+def having(name, value, parts, wanted):
+    """Check that `value` has the attributes that make it what is wanted."""
+    if not all(hasattr(value, part) for part in parts):
+        raise TypeError(f"{name} must be {wanted}, with {', '.join(parts)}; got {describe(value)}")
+    return value
+
+
+def generator(name, value):
+    """Check that `value` is a `numpy.random.Generator`."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator, such as np.random.default_rng(0), "
+            f"got {describe(value)}"
+        )
+    return value
+
+
+def float_dtype(name, value):
+    """Check that `value` names float32 or float64; return it as a `numpy.dtype`."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        raise TypeError(f"{name} must be float32 or float64, got {value!r}") from None
+    if value is None or dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name} must be float32 or float64, got {value!r}")
+    return dtype
+
+
+def floats(name, value, shape, *, dtype=None, like=None):
+    """Check that `value` is an array of finite floats with the wanted shape.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    value : ndarray
+    shape : tuple of (int or str)
+        One entry an axis: a number where the size is fixed, a name such as
+        ``"N"`` where any size will do. ``None`` allows any shape.
+    dtype : dtype, optional
+        The wanted dtype; without it float32 and float64 are both welcome.
+    like : str, optional
+        Whose dtype that is, for the message.
+    """
+    _check_floating(name, value)
+    if dtype is not None and value.dtype != dtype:
+        owner = f", the dtype of {like}" if like else ""
+        raise TypeError(
+            f"{name} must have dtype {np.dtype(dtype)}{owner}, got {value.dtype}; "
+            f"convert with {name}.astype(np.{np.dtype(dtype)})"
+        )
+    if shape is not None:
+        _check_shape(name, value, shape)
+    finite(name, value)
+    return value
+
+
+def steppable(name, value):
+    """Check that `value` is an array of floats, not empty, that may be changed in place."""
+    _check_floating(name, value)
+    if value.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {value.shape}")
+    if not value.flags.writeable:
+        raise ValueError(f"{name} must be writeable, for it is changed in place")
+    return value
+
+
+def parameters(params, grads):
+    """Check that `params` can be stepped in, and that `grads` fit them."""
+    for name, value in (("params", params), ("grads", grads)):
+        if not isinstance(value, dict):
+            raise TypeError(f"{name} must be a dict of arrays, got {describe(value)}")
+    if set(params) != set(grads):
+        raise ValueError(
+            f"grads must have the names of params, {list(params)}, got {list(grads)}; "
+            "has backward run?"
+        )
+    for name, param in params.items():
+        steppable(f"params[{name!r}]", param)
+        floats(
+            f"grads[{name!r}]", grads[name], param.shape, dtype=param.dtype, like="the parameter"
+        )
+
+
+def number_or_floats(name, value):
+    """Check that `value` is a finite real number or an array of finite floats."""
+    if isinstance(value, np.ndarray):
+        return floats(name, value, None)
+    return real(name, value)
+
+
+def finite(name, value):
+    """Check that no entry of the array is NaN or infinite."""
+    good = np.isfinite(value)
+    if not good.all():
+        index = tuple(int(i) for i in np.argwhere(~good)[0])
+        where = f" at index {list(index)}" if index else ""
+        raise ValueError(f"{name} must be finite, got {value[index]}{where}")
+    return value
+
+
+def indices(name, value, shape, *, size, what="labels"):
+    """Check that `value` is an array of integers in ``0 .. size - 1``."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array of integer {what}, got {describe(value)}")
+    if value.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integer {what}, got dtype {value.dtype}")
+    if shape is not None:
+        _check_shape(name, value, shape)
+    if value.size and (value.min() < 0 or value.max() >= size):
+        index = tuple(int(i) for i in np.argwhere((value < 0) | (value >= size))[0])
+        where = f" at index {list(index)}" if index else ""
+        raise ValueError(f"{name} must hold {what} in 0 .. {size - 1}, got {value[index]}{where}")
+    return value
+
+
+def labels(name, value, scores_shape):
+    """Return true classes as integer labels, given as labels or as one-hot rows.
+
+    Labels have one axis less than the scores, one-hot rows have the same shape.
+    """
+    *rows, size = scores_shape
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array of labels, got {describe(value)}")
+    if value.shape == tuple(rows):
+        return indices(name, value, None, size=size)
+    if value.shape != tuple(scores_shape):
+        raise ValueError(
+            f"{name} must hold integer labels of shape {tuple(rows)} or one-hot rows of shape "
+            f"{tuple(scores_shape)}, got shape {value.shape}"
+        )
+    if value.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold one-hot rows of numbers, got dtype {value.dtype}")
+    one_hot = ((value == 0) | (value == 1)).all(axis=-1) & (value.sum(axis=-1) == 1)
+    if not one_hot.all():
+        row = tuple(int(i) for i in np.argwhere(~one_hot)[0])
+        where = f" at row {row[0]}" if row else ""
+        raise ValueError(
+            f"{name} must hold one-hot rows (a single 1, otherwise 0), "
+            f"got {value[row].tolist()}{where}"
+        )
+    return value.argmax(axis=-1)
+
+
+def dout(value, shape, dtype):
+    """Check the upstream gradient of a layer against its output."""
+    return floats("dout", value, shape, dtype=dtype, like="the layer's output")
+
+
+def forwarded(layer, cache):
+    """Check that `forward` has run, so that `backward` has something to work on."""
+    if cache is None:
+        raise RuntimeError(f"{type(layer).__name__}.backward needs a forward pass first")
+    return cache
+
+
+def describe(value):
+    """Say briefly what a value is: its type, and its shape or itself where short."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    return f"{type(value).__name__} {text}" if len(text) <= 40 else type(value).__name__
+
+
+def _check_floating(name, value):
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array, got {describe(value)}")
+    if value.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"{name} must hold float32 or float64 numbers, got dtype {value.dtype}; "
+            f"convert with {name}.astype(float) if that is meant"
+        )
+
+
+def _check_shape(name, value, shape):
+    fits = value.ndim == len(shape) and all(
+        isinstance(want, str) or want == size for want, size in zip(shape, value.shape, strict=True)
+    )
+    if not fits:
+        text = ", ".join(map(str, shape))
+        text = f"({text},)" if len(shape) == 1 else f"({text})"
+        raise ValueError(f"{name} must have shape {text}, got {value.shape}")
+
+
+def _bounds(minimum, maximum):
+    if minimum is not None and maximum is not None:
+        return f" from {minimum} to {maximum}"
+    if minimum is not None:
+        return f" >= {minimum}"
+    if maximum is not None:
+        return f" <= {maximum}"
+    return ""

@@ -1,0 +1,129 @@
+"""The functions that the layers are built from, each safe for any finite input."""
+
+import numpy as np
+
+from . import _validate
+
+__all__ = ["cross_entropy", "log_sum_exp", "sigmoid", "softmax"]
+
+
+def sigmoid(x):
+    """Squash every number into the interval from 0 to 1.
+
+    .. math:: \\sigma(x) = \\frac{1}{1 + e^{-x}} = \\frac{e^{x}}{1 + e^{x}}
+
+    The two forms are equal. The code uses, for each entry, the one whose exponent
+    is not positive, so nothing overflows and small values keep all their digits.
+
+    Parameters
+    ----------
+    x : float or ndarray, any shape
+
+    Returns
+    -------
+    float or ndarray, the shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not floating point, or not finite.
+    """
+    x = _validate.number_or_floats("x", x)
+    e = np.exp(-np.abs(x))  # at most 1
+    return np.where(x >= 0, 1, e)[()] / (1 + e)
+
+
+def log_sum_exp(x):
+    """Return the logarithm of the sum of exponentials along the last axis.
+
+    .. math:: \\log \\sum_j e^{x_j} = m + \\log \\sum_j e^{x_j - m}, \\qquad m = \\max_j x_j
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., C)
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not an array of finite floats with a last axis of at least one entry.
+    """
+    _check_scores(x)
+    m = x.max(axis=-1, keepdims=True)
+    return m[..., 0] + np.log(np.exp(_below(x, m)).sum(axis=-1))
+
+
+def softmax(x):
+    """Turn the scores on the last axis into probabilities.
+
+    .. math:: y_i = \\frac{e^{x_i}}{\\sum_j e^{x_j}} = \\frac{e^{x_i - m}}{\\sum_j e^{x_j - m}},
+              \\qquad m = \\max_j x_j
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., C)
+        Scores. Only the last axis is normalised, whatever the number of axes.
+
+    Returns
+    -------
+    ndarray, shape (..., C)
+        Probabilities; each row sums to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not an array of finite floats with a last axis of at least one entry.
+    """
+    _check_scores(x)
+    e = np.exp(_below(x, x.max(axis=-1, keepdims=True)))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def cross_entropy(x, t):
+    """Return the mean cross-entropy between scores and true classes, in nats per example.
+
+    .. math:: L = \\frac{1}{N} \\sum_n \\Big( \\log \\sum_j e^{x_{nj}} - x_{n t_n} \\Big)
+
+    Working on scores instead of probabilities avoids the logarithm of a zero.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, C) or (C,)
+        Scores. A single example of shape ``(C,)`` counts as N = 1.
+    t : ndarray
+        True classes: integer labels of shape ``(N,)`` (or ``()``), or one-hot rows
+        with the shape of `x`. The number of axes decides which, so the two are never
+        confused, not even when N = C.
+
+    Returns
+    -------
+    float
+        The dtype is that of `x`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the scores are not finite floats, or the labels do not fit them.
+    """
+    _validate.floats("x", x, None)
+    if x.ndim not in (1, 2) or x.size == 0:
+        raise ValueError(f"x must have shape (N, C) or (C,) and not be empty, got {x.shape}")
+    t = _validate.labels("t", t, x.shape)
+    below = _below(x, x.max(axis=-1, keepdims=True))
+    of_true_class = np.take_along_axis(below, t[..., None], axis=-1)[..., 0]
+    losses = np.log(np.exp(below).sum(axis=-1)) - of_true_class
+    return (losses / losses.size).sum()  # the sum alone might overflow
+
+
+def _below(x, m):
+    with np.errstate(over="ignore"):  # may reach -inf, and exp(-inf) = 0 is right
+        return x - m
+
+
+def _check_scores(x):
+    _validate.floats("x", x, None)
+    if x.ndim == 0 or x.size == 0:
+        raise ValueError(f"x must have shape (..., C) and not be empty, got {x.shape}")

@@ -1,0 +1,24 @@
+"""What all tests share: under ``CI=true`` every test must have run and been judged."""
+
+import os
+
+import pytest
+
+NOT_RUN = ("skipped", "xfailed", "xpassed")
+
+
+def not_run(config):
+    """Return the number of tests that were skipped or expected to fail."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return sum(len(reporter.stats.get(kind, ())) for kind in NOT_RUN)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    if os.environ.get("CI") == "true" and exitstatus == 0 and not_run(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if os.environ.get("CI") == "true" and (count := not_run(config)):
+        terminalreporter.write_line(f"CI=true allows no skipped test, and {count} did not run")
