@@ -36,7 +36,7 @@ def sigmoid(x):
 def log_sum_exp(x):
     """Return the logarithm of the sum of exponentials along the last axis.
 
-    .. math:: \\log \\sum_j e^{x_j} = m + \\log \\sum_j e^{x_j - m}, \\qquad m = \\max_j x_j
+    .. math:: \\ln \\sum_j e^{x_j} = m + \\ln \\sum_j e^{x_j - m}, \\qquad m = \\max_j x_j
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def softmax(x):
 def cross_entropy(x, t):
     """Return the mean cross-entropy between scores and true classes, in nats per example.
 
-    .. math:: L = \\frac{1}{N} \\sum_n \\Big( \\log \\sum_j e^{x_{nj}} - x_{n t_n} \\Big)
+    .. math:: L = \\frac{1}{N} \\sum_n \\Big( \\ln \\sum_j e^{x_{nj}} - x_{n t_n} \\Big)
 
     Working on scores instead of probabilities avoids the logarithm of a zero.
 

@@ -13,7 +13,7 @@ from . import _validate
 __all__ = ["GradientError", "GradientReport", "check_gradients", "numerical_gradient"]
 
 # The step at which truncation and rounding errors balance, and what then remains of
-# them for a loss of moderate size. The chapter "Backpropagation" measures both.
+# them for a loss of moderate size. The chapter "Backpropagation" derives it.
 _EPS = {"float64": 6e-6, "float32": 5e-3}
 _RTOL = {"float64": 1e-6, "float32": 1e-2}
 _ATOL = {"float64": 1e-8, "float32": 1e-3}

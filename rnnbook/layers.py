@@ -137,7 +137,7 @@ class Sigmoid:
         self.y = None
 
     def forward(self, x):
-        """Return an array like `x` with every entry squashed into the interval (0, 1)."""
+        """Return an array like `x` with every entry squashed to between 0 and 1."""
         _validate.floats("x", x, None)
         self.y = sigmoid(x)
         return self.y
@@ -160,7 +160,7 @@ class Tanh:
         self.y = None
 
     def forward(self, x):
-        """Return an array like `x` with every entry squashed into the interval (−1, 1)."""
+        """Return an array like `x` with every entry squashed to between −1 and 1."""
         _validate.floats("x", x, None)
         self.y = np.tanh(x)
         return self.y
@@ -247,7 +247,7 @@ class Embedding:
 class SoftmaxWithLoss:
     """Softmax and cross-entropy in one layer: scores and true classes to a loss.
 
-    .. math:: y = \\mathrm{softmax}(x), \\qquad L = -\\frac{1}{N} \\sum_n \\log y_{n t_n},
+    .. math:: y = \\mathrm{softmax}(x), \\qquad L = -\\frac{1}{N} \\sum_n \\ln y_{n t_n},
               \\qquad \\frac{\\partial L}{\\partial x} = \\frac{y - t}{N}
 
     Together the two have a derivative far simpler than either alone; the chapter

@@ -39,9 +39,11 @@ class SGD:
 class Adam:
     """Adam: steps scaled by running means of the gradient and of its square.
 
-    .. math:: m \\leftarrow \\beta_1 m + (1 - \\beta_1) g, \\quad
-              v \\leftarrow \\beta_2 v + (1 - \\beta_2) g^2, \\quad
-              \\theta \\leftarrow \\theta - \\eta\\,
+    .. math:: m \\leftarrow \\beta_1 m + (1 - \\beta_1) g
+
+    .. math:: v \\leftarrow \\beta_2 v + (1 - \\beta_2) g^2
+
+    .. math:: \\theta \\leftarrow \\theta - \\eta\\,
               \\frac{m / (1 - \\beta_1^k)}{\\sqrt{v / (1 - \\beta_2^k)} + \\epsilon}
 
     at the k-th update. One object serves one set of parameters.
