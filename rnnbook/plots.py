@@ -1,0 +1,286 @@
+"""Figures: one look for all, readable on a phone, light or dark.
+
+A chapter calls `use_style` once and ends each figure's cell with ``show(fig, alt)``.
+Black is the ink: on a page it takes the colour of the page's own text, so a figure
+follows the reader from light to dark. What must stay dark on a light patch is drawn
+in `DARK`.
+
+References
+----------
+Okabe, M. and Ito, K. (2008). Color Universal Design: how to make figures that
+everyone can read.
+"""
+
+import base64
+import hashlib
+import html
+import io
+import os
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.figure import Figure
+from PIL import Image
+
+from rnnbook._validate import describe
+
+__all__ = ["draw_graph", "show", "to_svg", "use_style"]
+
+# Okabe and Ito's palette: eight colours that every kind of colour vision tells apart.
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#CC79A7"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+YELLOW = "#F0E442"
+INK = "#000000"  # the page's text colour, light or dark
+OKABE_ITO = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, YELLOW, INK)
+
+DARK = "#1A1A1A"  # stays dark, for text on a light patch
+GREY = "#808080"  # grid lines and guides; seen on white and on black
+
+# Six inches and 12 points: on a phone 360 pixels wide the text is still 9 pixels high.
+STYLE = {
+    "figure.figsize": (6.0, 3.75),
+    "figure.constrained_layout.use": True,
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
+    "legend.fontsize": 12,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": GREY,
+    "grid.alpha": 0.4,
+    "lines.linewidth": 2,
+    # Never colour alone: each colour has its own line style.
+    "axes.prop_cycle": cycler(color=OKABE_ITO[:6])
+    + cycler(linestyle=["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1))]),
+    # Text stays text, and two runs give the same bytes.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rnnbook",
+}
+
+
+def use_style():
+    """Give every figure drawn from here on the book's look."""
+    plt.rcParams.update(STYLE)
+
+
+def is_static():
+    """Whether a page is being built, where outputs must live without a kernel."""
+    return os.environ.get("RNNBOOK_STATIC") == "1"
+
+
+def show(fig, alt):
+    """Close a figure and return what the notebook or the page displays of it.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    alt : str
+        What the figure shows, in a sentence or two with the rounded numbers, for
+        readers who do not see it.
+
+    Returns
+    -------
+    Shown
+        Displays as SVG on a page being built, else as PNG, with `alt` as its text.
+    """
+    figure("fig", fig)
+    alternative("alt", alt)
+    plt.close(fig)  # or the notebook would display it a second time
+    return Shown(fig, alt)
+
+
+class Shown:
+    """A figure with its text alternative, as `show` returns it."""
+
+    def __init__(self, fig, alt):
+        self._bundle = {"text/plain": alt}
+        if is_static():
+            # A figure wider than a phone scrolls in its own box, also by keyboard.
+            focus = ' tabindex="0"' if fig.get_figwidth() > 6 else ""
+            picture = f'class="rnnbook-figure" role="img" aria-label="{html.escape(alt)}"{focus}'
+            self._bundle["text/html"] = f"<div {picture}>{to_svg(fig)}</div>"
+        else:
+            self._bundle["image/png"] = to_png(fig)
+
+    def __repr__(self):
+        return self._bundle["text/plain"]
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return self._bundle
+
+
+def to_png(fig):
+    """Render a figure on white, as the base64 text that a notebook stores.
+
+    64 colours are plenty for lines and text, and make the file a third as large.
+    """
+    drawn, small = io.BytesIO(), io.BytesIO()
+    with plt.rc_context(STYLE):
+        fig.savefig(drawn, format="png", dpi=96, facecolor="white")
+    Image.open(drawn).convert("RGB").quantize(64).save(small, "png", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
+
+
+def to_svg(fig, prefix=None):
+    """Render a figure as SVG to stand inside a page.
+
+    The SVG is transparent, its black is the page's text colour, its text is text, and
+    its size follows the width there is. The same figure gives the same string. Each
+    element stands on its own line.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    prefix : str, optional
+        Starts every id, so that the figures of one page do not share any. Without it
+        ids are named after what the figure holds.
+    """
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with plt.rc_context(STYLE):
+        fig.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    text = buffer.getvalue()
+
+    # Keep what is inside <svg>, without comments, metadata and the rule for all of `*`,
+    # which would reach the rest of the page.
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.S)
+    body = text[text.index(">") + 1 : text.rindex("</svg>")]
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', body))
+    prefix = prefix or "figure-" + hashlib.sha256(body.encode()).hexdigest()[:8]
+
+    def tidy(tag):
+        tag = re.sub(r"(?<=base64,)[^\"]*", lambda data: "".join(data[0].split()), tag[0])
+        tag = re.sub(r"\s*\n\s*", " ", tag)
+        # Ids: only those in use, each with the prefix.
+        tag = re.sub(
+            r' id="([^"]*)"', lambda it: f' id="{prefix}-{it[1]}"' if it[1] in used else "", tag
+        )
+        tag = re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", tag).replace("xlink:href", "href")
+        # Shapes filled in black carry no fill at all in matplotlib's SVG: they inherit it.
+        tag = tag.replace("#000000", "currentColor")
+        # Too dark for a dark page, or too light for small text on a light one: explorer.css
+        # has shades that are neither.
+        for name, color in (("blue", BLUE.lower()), ("vermilion", VERMILION.lower())):
+            tag = tag.replace(color, f"var(--rnnbook-{name}, {color})")
+        # The reader's own sans-serif, not a list of fonts that few devices have.
+        tag = re.sub(r"(font-family: |px )'[^;\"]*", r"\1sans-serif", tag)
+        # A hundredth of a point is finer than any screen.
+        return re.sub(r"\d+\.\d{3,}", lambda it: f"{float(it[0]):.2f}", tag)
+
+    body = re.sub(r"<[^>]*>", tidy, body)
+    body = re.sub(r">\s+<", ">\n<", body).strip()
+    width, height = (72 * side for side in fig.get_size_inches())
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" aria-hidden="true" fill="currentColor" '
+        f'style="width: 100%; min-width: {0.75 * width:.0f}px; max-width: {1.4 * width:.0f}px; '
+        f'stroke-linejoin: round">\n{body}\n</svg>'
+    )
+
+
+def figure(name, value):
+    """Check that `value` is a matplotlib figure."""
+    if not isinstance(value, Figure):
+        raise TypeError(f"{name} must be a matplotlib Figure, got {describe(value)}")
+    return value
+
+
+def alternative(name, value):
+    """Check that `value` is a text alternative: a string that says something."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string saying what is shown, got {describe(value)}")
+    if not value.strip():
+        raise ValueError(f"{name} must say what is shown, got an empty string")
+    return value
+
+
+def draw_graph(ax, nodes, edges, *, active=()):
+    """Draw a computational graph with what flows along its edges, both ways.
+
+    Values go forward, above the edge, in blue with an arrow to the right; gradients
+    go backward, below the edge, in vermilion italics with an arrow to the left.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Fills its figure; its limits are set to fit the graph.
+    nodes : dict of str to tuple
+        Name to ``(x, y, text)``. A text in parentheses, such as ``"(+)"``, is an
+        operation and drawn in a circle; any other is a quantity and stands alone.
+    edges : iterable of tuple
+        ``(start, end, value, gradient)``: the names of two nodes and two texts. An
+        empty text draws nothing.
+    active : collection of str
+        Names of operations to set off with a filled circle.
+    """
+    figure = ax.figure
+    figure.set_layout_engine("none")
+    ax.set_axis_off()
+    ax.set_position((0, 0, 1, 1))
+    xs, ys, _ = zip(*nodes.values(), strict=True)
+    width, height = 72 * figure.get_size_inches()  # in points, like every length below
+    ax.set_xlim(_padded(xs, 40 / width))
+    ax.set_ylim(_padded(ys, 24 / height))
+    scale = (width / np.ptp(ax.get_xlim()), height / np.ptp(ax.get_ylim()))
+
+    for start, end, value, gradient in edges:
+        ends = np.array([nodes[start][:2], nodes[end][:2]], dtype=float)
+        circles = [nodes[name][2].startswith("(") for name in (start, end)]
+        _draw_edge(ax, ends, scale, circles, value, gradient)
+    for name, (x, y, text) in nodes.items():
+        if not text.startswith("("):
+            ax.text(x, y, text, ha="center", va="center")
+            continue
+        filled, sign = name in active, text[1:-1]
+        ax.plot(x, y, "o", ms=26, mfc=YELLOW if filled else "none", mec=INK, mew=1.5)
+        style = {"color": DARK if filled else INK, "size": 16 if len(sign) == 1 else 10}
+        ax.text(x, y, sign, ha="center", va="center_baseline", **style)
+
+
+def _draw_edge(ax, ends, scale, circles, value, gradient):
+    """Draw an arrow between two nodes, its texts above and below or, where it is steep, within."""
+    step = (ends[1] - ends[0]) * scale
+    length = np.hypot(*step)
+    across, up = np.abs(step) / length
+    text = min(32 / max(across, 0.01), 17 / max(up, 0.01))  # from its middle to its border
+    radii = [15 if circle else text for circle in circles]
+    stops = [radii[0] / length, 1 - radii[1] / length]  # as shares of the way
+    # Gentle slopes often meet in a node: their texts keep to the side where they are apart.
+    place, away = (0.5 if up < 0.01 else 0.42), 2 + 24 * up / max(across, 0.01)
+    if (value or gradient) and up > 0.6 * across:
+        place, away = 0.5, 2
+        gap = 17 / up / length
+        ax.plot(*_between(ends, stops[0], 0.5 - gap), color=GREY, lw=1.2, ls="-")
+        stops[0] = 0.5 + gap
+    tail, head = _between(ends, *stops).T
+    arrow = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0, "lw": 1.2}
+    ax.annotate("", head, tail, arrowprops=arrow)
+
+    middle = ends[0] + place * (ends[1] - ends[0])
+    offset = {"textcoords": "offset points", "ha": "center", "size": 12}
+    if value:
+        style = {"va": "bottom", "color": BLUE, "weight": "bold"}
+        ax.annotate(f"{value} →", middle, (0, away), **style, **offset)
+    if gradient:
+        style = {"va": "top", "color": VERMILION, "style": "italic"}
+        ax.annotate(f"← {gradient}", middle, (0, -away), **style, **offset)
+
+
+def _between(ends, start, stop):
+    """Return the piece of a line from one share of its length to another, shape (2, 2)."""
+    return np.array([ends[0] + share * (ends[1] - ends[0]) for share in (start, stop)]).T
+
+
+def _padded(values, share):
+    low, high = min(values), max(values)
+    margin = max(high - low, 1) * share / (1 - 2 * share)
+    return low - margin, high + margin

@@ -1,0 +1,153 @@
+"""What a figure becomes in a notebook and on a page."""
+
+import base64
+import io
+import re
+from xml.etree import ElementTree
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib import colors
+
+from rnnbook import plots, widgets
+
+
+@pytest.fixture(autouse=True)
+def styled():
+    with plt.rc_context():
+        plots.use_style()
+        yield
+        plt.close("all")
+
+
+@pytest.fixture
+def static(monkeypatch):
+    monkeypatch.setenv("RNNBOOK_STATIC", "1")
+
+
+def curves(labels=("0.00012345", "two")):
+    fig, ax = plt.subplots()
+    for power, label in enumerate(labels, 1):
+        ax.plot(np.linspace(0, 1, 5) ** power, marker="o", label=label)
+    ax.add_patch(plt.Rectangle((0, 0), 1, 0.5, color="black"))
+    ax.legend()
+    return fig
+
+
+def test_a_notebook_gets_the_text_and_a_white_png():
+    data = plots.show(curves(), "Two curves.")._repr_mimebundle_()
+    assert data.keys() == {"text/plain", "image/png"}
+    assert data["text/plain"] == "Two curves."
+    picture = plt.imread(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.shape[:2] == (360, 576)
+    np.testing.assert_array_equal(picture[0, 0], [1, 1, 1, 1])
+
+
+def test_a_page_gets_one_labelled_picture(static):
+    shown = plots.show(curves(), 'Loss < 1 & "falling".')
+    assert repr(shown) == 'Loss < 1 & "falling".'
+    data = shown._repr_mimebundle_()
+    assert data.keys() == {"text/plain", "text/html"}
+    html = ElementTree.fromstring(data["text/html"])
+    assert html.attrib == {
+        "class": "rnnbook-figure",
+        "role": "img",
+        "aria-label": 'Loss < 1 & "falling".',
+    }
+
+
+def test_a_figure_wider_than_a_phone_can_be_scrolled_by_keyboard(static):
+    fig, _ = plt.subplots(figsize=(7, 3))
+    assert ' tabindex="0"' in plots.show(fig, "Wide.")._repr_mimebundle_()["text/html"]
+
+
+def test_show_closes_the_figure():
+    plots.show(curves(), "Two curves.")
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("alt", "error", "message"),
+    [
+        ("", ValueError, "alt must say what is shown, got an empty string"),
+        ("  ", ValueError, "alt must say what is shown, got an empty string"),
+        (None, TypeError, "alt must be a string saying what is shown, got NoneType None"),
+    ],
+)
+def test_show_needs_a_text_alternative(alt, error, message):
+    with pytest.raises(error, match=message):
+        plots.show(curves(), alt)
+
+
+def test_show_needs_a_figure():
+    with pytest.raises(TypeError, match="fig must be a matplotlib Figure, got tuple"):
+        plots.show(plt.subplots(), "Two curves.")
+
+
+def test_svg_follows_the_page():
+    svg = plots.to_svg(curves())
+    assert "#000000" not in svg
+    assert "#ffffff" not in svg
+    assert "currentColor" in svg
+    assert "stroke: var(--rnnbook-blue, #0072b2)" in svg
+    root = ElementTree.fromstring(svg)
+    assert root.attrib["fill"] == "currentColor"
+    assert {"width", "height"}.isdisjoint(root.attrib)
+    assert not re.search(r"<style|<metadata|<!--|DejaVu", svg)
+
+
+def test_svg_keeps_text_as_text():
+    texts = [text.strip() for text in ElementTree.fromstring(plots.to_svg(curves())).itertext()]
+    assert {"0.00012345", "two", "1.0"} <= set(texts)
+
+
+def test_svg_ids_are_those_in_use_and_never_shared():
+    first, second = (plots.to_svg(curves(), prefix) for prefix in "ab")
+    ids = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (first, second)]
+    used = [set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg)) for svg in (first, second)]
+    assert ids == used
+    assert ids[0]
+    assert ids[0].isdisjoint(ids[1])
+    assert plots.to_svg(curves(("other", "two"))).count(' id="figure-')
+
+
+def test_the_same_figure_gives_the_same_svg():
+    assert plots.to_svg(curves()) == plots.to_svg(curves())
+    assert plots.to_svg(curves()) != plots.to_svg(curves(("other", "two")))
+
+
+def test_text_stays_readable_on_a_phone():
+    svg = plots.to_svg(curves())
+    width = float(re.search(r'viewBox="0 0 (\S+)', svg)[1])
+    shown = float(re.search(r"min-width: (\d+)px", svg)[1])
+    assert shown <= 328  # of a screen of 360 pixels, without the page's margins
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:\w+ )*?([\d.]+)px", svg)]
+    assert len(sizes) > 5
+    assert min(sizes) * shown / width >= 9
+
+
+def luminance(colour):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+
+LIGHTER = re.search(r"--rnnbook-blue: (#\w+)", widgets.STYLE)[1]  # the blue of dark pages
+
+
+@pytest.mark.parametrize(
+    ("colour", "page", "least"),
+    [
+        *((colour, "#ffffff", 2.9) for colour in plots.OKABE_ITO[:4]),
+        *((colour, "#14181e", 4.5) for colour in (LIGHTER, *plots.OKABE_ITO[1:7])),
+        (plots.DARK, plots.YELLOW, 4.5),
+    ],
+)
+def test_the_colours_show_on_light_and_dark(colour, page, least):
+    lights = sorted(luminance(colors.to_rgb(c)) + 0.05 for c in (colour, page))
+    assert lights[1] / lights[0] >= least
+
+
+def test_no_two_curves_differ_in_colour_alone():
+    styles = plots.STYLE["axes.prop_cycle"].by_key()
+    assert len(set(map(str, styles["linestyle"]))) == len(set(styles["color"])) == 6
