@@ -1,0 +1,153 @@
+"""A browser, a server, and the built pages, for the tests that read as a reader does."""
+
+import functools
+import http.server
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "_build" / "html"
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = sorted(
+    path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if path.name != "index.html"
+)
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740}
+CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def pytest_configure(config):
+    if not PAGES:
+        pytest.exit("there are no built pages: run `make book` first", returncode=1)
+    if not any(map(shutil.which, CHROMIUM)):
+        pytest.exit("these tests need Chromium; on Debian: apt install chromium", returncode=1)
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serve the built pages quietly, with a Content-Security-Policy where one is wanted."""
+
+    policy = None
+
+    def end_headers(self):
+        if self.policy:
+            self.send_header("Content-Security-Policy", self.policy)
+        super().end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Return a function that serves the pages on loopback and returns their address."""
+    servers = []
+
+    def start(policy=None):
+        handler = type("Handler", (Handler,), {"policy": policy})
+        bound = functools.partial(handler, directory=HTML)
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), bound))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def address(serve):
+    """The pages' address over HTTP."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    binary = next(filter(None, map(shutil.which, CHROMIUM)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page that is open in the browser, and what went wrong while it was."""
+
+    page: Page
+    foreign: list = field(default_factory=list)  # requests to another origin, all blocked
+    problems: list = field(default_factory=list)  # errors of the page and failed requests
+
+    def assert_clean(self):
+        assert self.foreign == []
+        assert self.problems == []
+
+    def serious_findings(self):
+        """Run axe-core and return its serious and critical findings, one line each."""
+        self.page.add_script_tag(path=AXE)
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        return [
+            f"{rule['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Return a function that opens a page of the book: over HTTP, or from a file.
+
+    ``visit("book/intro.html", over="file", color_scheme="dark", viewport=PHONE)``. What
+    is not ``over`` goes to the browser's context. A name may end in ``?query#anchor``.
+    """
+    contexts = []
+
+    def start(name, *, over="http", **options):
+        base = HTML.as_uri() if over == "file" else address if over == "http" else over
+        context = browser.new_context(**{"viewport": DESKTOP, **options})
+        contexts.append(context)
+        visited = Visit(context.new_page())
+
+        def guard(route):
+            url = route.request.url
+            if url.startswith((base, "data:", "blob:")):
+                route.continue_()
+            else:
+                visited.foreign.append(url)
+                route.abort()
+
+        def note(problem):
+            visited.problems.append(problem)
+
+        context.route("**/*", guard)
+        page = visited.page
+        page.on("console", lambda message: message.type == "error" and note(message.text))
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on("requestfailed", lambda request: note(f"failed: {request.url}"))
+        page.on("response", lambda it: it.status >= 400 and note(f"{it.status}: {it.url}"))
+        page.goto(f"{base}/{name}")
+        return visited
+
+    yield start
+    for context in contexts:
+        context.close()
+
+
+def pytest_generate_tests(metafunc):
+    """Run a test that asks for ``page_name`` once for each built page."""
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", PAGES)

@@ -1,0 +1,131 @@
+"""Python in the reader's browser: "Run live" on every explorer that has it.
+
+Nothing is downloaded. What the official address of Pyodide would send comes from a copy
+of its files: in the folder that RNNBOOK_PYODIDE names, or in one called ``pyodide``
+beside the checkout or one level down from there. Without a copy only the way this fails
+can be tried, and the summary says so.
+"""
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import urlencode
+
+import explorers
+import pytest
+from conftest import HTML, ROOT
+from test_explorers import BOOK, Figure
+
+TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+PAGES = sorted({page for page, _ in BOOK})
+
+
+def copies():
+    """Find a copy of Pyodide: a list of one folder, or of none."""
+    if folder := os.environ.get("RNNBOOK_PYODIDE"):
+        return [Path(folder)]
+    beside = ROOT.parent
+    locks = [*beside.glob("pyodide/pyodide-lock.json"), *beside.glob("*/pyodide/pyodide-lock.json")]
+    return [lock.parent for lock in sorted(locks)[:1]]
+
+
+COPIES = copies()
+
+
+class Summary:
+    """Say at the end of the run what was not tried."""
+
+    def pytest_terminal_summary(self, terminalreporter):
+        """Write one line."""
+        terminalreporter.write_line(
+            '"Run live" was not tried: no copy of Pyodide was found (see tests/book/test_live.py)'
+        )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def summary(pytestconfig):
+    if not COPIES:
+        pytestconfig.pluginmanager.register(Summary())
+
+
+def send_copy(route):
+    """Answer as the official address would."""
+    file = COPIES[0] / route.request.url.removeprefix(explorers.PYODIDE)
+    kind = TYPES.get(file.suffix, "application/octet-stream")
+    headers = {"Access-Control-Allow-Origin": "*", "Content-Type": kind}
+    route.fulfill(body=file.read_bytes(), headers=headers)
+
+
+def specs_of(page):
+    text = (HTML / page).read_text(encoding="utf8")
+    return {name: json.loads(data) for name, data in explorers.DATA.findall(text)}
+
+
+def between(control):
+    """Return a value within a control's limits that the page does not carry."""
+    low, high, step = control["limits"]
+    if step is None:
+        return 0.5 * (control["values"][0] + control["values"][1])
+    steps = (low + step * n for n in range(int((high - low) / step) + 1))
+    return next(round(value, 6) for value in steps if round(value, 6) not in control["values"])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_run_live_takes_any_value(visit, page):
+    opened = visit(page, over="file")
+    opened.page.context.route(f"{explorers.PYODIDE}*", send_copy)
+    for name, spec in specs_of(page).items():
+        figure = Figure(opened.page, name)
+        limited = [control for control in spec["controls"] if control["limits"]]
+        assert figure.button("Run live").count() == bool(limited)
+        opened.page.set_default_timeout(150_000)
+        at_first = figure.state()[1]
+        if limited:
+            figure.press(figure.button("Run live"), "Enter")
+            figure.root.locator("input[type=number], [data-error]").first.wait_for()
+            figure.root.locator(":scope[aria-busy=false]").wait_for()
+            assert figure.state()[1] == at_first  # the numbers that the page was built with
+        for control in limited:
+            before = figure.state()
+            typed = figure.root.get_by_label(f"{control['label']}, typed")
+            typed.fill(str(between(control)))
+            typed.press("Enter")
+            figure.assert_changed(before)
+        # Another state that the page carries.
+        last = {control["name"]: control["values"][-1] for control in spec["controls"]}
+        text = {key: str(value).lower() if value is True else value for key, value in last.items()}
+        opened.page.evaluate("hash => location.hash = hash", urlencode({"explorer": name} | text))
+        figure.wait_for(spec["alts"][-1])
+    figure.press(figure.button("Stop Python"), "Enter")
+    figure.root.get_by_text("Python was stopped.").wait_for()
+    before = figure.state()
+    figure.press(figure.controls.last, "ArrowLeft")
+    figure.assert_changed(before)
+    opened.assert_clean()
+
+
+test_run_live_takes_any_value.__test__ = bool(COPIES)
+
+
+def test_run_live_says_that_it_could_not_load(visit):
+    page, name = next((page, name) for page in PAGES for name in specs_of(page))
+    opened = visit(page, over="file")
+    figure = Figure(opened.page, name)
+    figure.press(figure.button("Run live"), "Enter")
+    figure.root.get_by_text(f"Python could not be loaded from {explorers.PYODIDE}").wait_for()
+    assert opened.foreign == [f"{explorers.PYODIDE}pyodide.mjs"]
+    before = figure.state()
+    figure.press(figure.controls.last, "ArrowLeft")
+    figure.assert_changed(before)
+    assert figure.button("Run live").is_visible()
+
+
+def test_nothing_is_loaded_before_the_button_is_pressed(visit):
+    opened = visit(PAGES[0])
+    asked = []
+    opened.page.on("request", lambda request: asked.append(request.url))
+    opened.page.reload()
+    opened.page.wait_for_load_state("networkidle")
+    assert asked
+    assert not [url for url in asked if "explorer-live" in url or "pyodide" in url]
+    assert opened.page.workers == []

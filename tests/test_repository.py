@@ -1,0 +1,136 @@
+"""The promises that the repository's structure makes."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf8")
+README = (ROOT / "README.md").read_text(encoding="utf8")
+
+# Each module may import from those after it, and from no other of ours.
+ORDER = [
+    "widgets",
+    "plots",
+    "checks",
+    "models",
+    "training",
+    "data",
+    "gradcheck",
+    "recurrent",
+    "layers",
+    "functions",
+    "_validate",
+]
+MODULES = sorted(path.stem for path in (ROOT / "rnnbook").glob("*.py") if path.stem != "__init__")
+THIRD_PARTY = {"numpy", "matplotlib", "cycler", "PIL"}  # matplotlib brings the last two
+
+
+def imports(module):
+    """Return the modules of ours and the top-level modules of others that a module imports."""
+    ours, others = set(), set()
+    tree = ast.parse((ROOT / "rnnbook" / f"{module}.py").read_text(encoding="utf8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "rnnbook" if node.level else ""
+            base = ".".join(filter(None, [base, node.module]))
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            first, *rest = name.split(".")
+            if first == "rnnbook":
+                ours.add(rest[0])
+            else:
+                others.add(first)
+    return ours & set(MODULES), others
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_dependencies_point_down_the_list(module):
+    ours, others = imports(module)
+    assert module in ORDER
+    assert ours <= set(ORDER[ORDER.index(module) + 1 :])
+    allowed = THIRD_PARTY | sys.stdlib_module_names
+    if module == "widgets":
+        allowed |= {"anywidget", "traitlets", "ipywidgets"}
+    assert others <= allowed
+
+
+def test_the_gradient_check_shares_no_code_with_what_it_checks():
+    assert imports("gradcheck")[0] <= {"_validate"}
+
+
+def test_the_package_imports_without_any_widget_library():
+    code = """
+import sys
+for name in ("ipywidgets", "anywidget", "traitlets", "tqdm", "IPython"):
+    sys.modules[name] = None
+import rnnbook, rnnbook.plots, rnnbook.checks, rnnbook.data
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "_validate"])
+def test_a_public_module_lists_its_names(module):
+    loaded = importlib.import_module(f"rnnbook.{module}")
+    assert loaded.__all__
+    assert [name for name in loaded.__all__ if not hasattr(loaded, name)] == []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "_validate"])
+def test_the_reference_has_every_public_module(module):
+    page = (ROOT / "book" / "api.md").read_text(encoding="utf8")
+    assert f".. automodule:: rnnbook.{module}\n" in page
+
+
+def test_the_table_of_contents_has_every_page():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+    listed = {toc["root"]} | {page["file"] for part in toc["parts"] for page in part["chapters"]}
+    sources = [*(ROOT / "book").glob("*.md"), *(ROOT / "book").glob("*.ipynb")]
+    assert listed == {f"book/{path.stem}" for path in sources}
+
+
+def test_the_locks_pin_by_hash_and_name_no_registry():
+    for name in ("requirements.txt", ".ci/uv.txt"):
+        lock = (ROOT / name).read_text(encoding="utf8")
+        assert "://" not in lock
+        pinned = re.findall(r"^[\w.-]+==\S+(?:(?!\n\w).)*", lock, flags=re.M | re.S)
+        assert pinned
+        assert all("--hash=sha256:" in package for package in pinned)
+    for folder in ("book/_ext", "tests/book"):
+        lock = (ROOT / folder / "package-lock.json").read_text(encoding="utf8")
+        assert '"resolved"' not in lock
+        assert lock.count('"integrity": "sha512-') == lock.count('"node_modules/')
+
+
+def test_the_readme_names_commands_that_exist():
+    used = set(re.findall(r"\bmake ([a-z]+)\b", README))
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.M))
+    assert {"book", "test", "lab"} <= used <= targets
+
+
+def test_the_readme_says_what_make_runs():
+    for command in (
+        "-m pip install --require-hashes -r requirements.txt",
+        "-m pip install --no-build-isolation --no-deps -e .",
+        "jupyter-book build . -n -W --keep-going",
+    ):
+        assert command in README
+        program, _, rest = command.partition(" ")
+        assert (rest if program == "-m" else command).removeprefix("pip ") in re.sub(
+            r"--(quiet|disable-pip-version-check) ", "", MAKEFILE
+        )
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_the_links_of_the_readme_lead_somewhere(link):
+    assert (ROOT / link).exists()
