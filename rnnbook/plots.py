@@ -24,7 +24,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 from PIL import Image
 
-from rnnbook._validate import describe
+from ._validate import describe
 
 __all__ = ["draw_graph", "show", "to_svg", "use_style"]
 

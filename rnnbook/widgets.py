@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnbook import plots
-from rnnbook._validate import describe
+from . import plots
+from ._validate import describe
 
 try:
     import anywidget
