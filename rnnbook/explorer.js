@@ -339,7 +339,7 @@ const rnnbookRender = (() => {
     const { spec } = explorer;
     const offer = "Run live: any value (downloads about 30 MB)";
     const button = element("button", { type: "button" }, offer);
-    explorer.buttons.append(button);
+    (spec.play ? explorer.controls : explorer.buttons).append(button);
     button.addEventListener("click", async () => {
       if (explorer.live) return live.stop("Python was stopped.");
       explorer.live = true;
