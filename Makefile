@@ -81,7 +81,7 @@ linkcheck: environment
 ## Remove what the other commands made, but for the environment.
 clean:
 	@rm -rf _build .pytest_cache .hypothesis .ruff_cache book/_ext/node_modules tests/book/node_modules
-	@find book rnnbook tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	@find book rnnbook tests benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # The environment is made again when the lock or the Python version changes.
 environment:

@@ -221,6 +221,11 @@ def draw_graph(ax, nodes, edges, *, active=()):
         empty text draws nothing.
     active : collection of str
         Names of operations to set off with a filled circle.
+
+    Raises
+    ------
+    ValueError
+        If an edge names no node, or joins two that leave no room for an arrow.
     """
     figure = ax.figure
     figure.set_layout_engine("none")
@@ -233,9 +238,10 @@ def draw_graph(ax, nodes, edges, *, active=()):
     scale = (width / np.ptp(ax.get_xlim()), height / np.ptp(ax.get_ylim()))
 
     for start, end, value, gradient in edges:
-        ends = np.array([nodes[start][:2], nodes[end][:2]], dtype=float)
-        circles = [nodes[name][2].startswith("(") for name in (start, end)]
-        _draw_edge(ax, ends, scale, circles, value, gradient)
+        for name in (start, end):
+            if name not in nodes:
+                raise ValueError(f"edges must join nodes, {', '.join(nodes)}; got {name!r}")
+        _draw_edge(ax, nodes[start], nodes[end], scale, value, gradient)
     for name, (x, y, text) in nodes.items():
         if not text.startswith("("):
             ax.text(x, y, text, ha="center", va="center")
@@ -246,16 +252,21 @@ def draw_graph(ax, nodes, edges, *, active=()):
         ax.text(x, y, sign, ha="center", va="center_baseline", **style)
 
 
-def _draw_edge(ax, ends, scale, circles, value, gradient):
+def _draw_edge(ax, start, end, scale, value, gradient):
     """Draw an arrow between two nodes, its texts above and below or, where it is steep, within."""
+    ends = np.array([start[:2], end[:2]], dtype=float)
     step = (ends[1] - ends[0]) * scale
     length = np.hypot(*step)
-    across, up = np.abs(step) / length
-    text = min(32 / max(across, 0.01), 17 / max(up, 0.01))  # from its middle to its border
-    radii = [15 if circle else text for circle in circles]
+    across, up = np.maximum(np.abs(step) / length, 0.001)
+    radii = [_radius(text, across, up) for *_, text in (start, end)]
+    if sum(radii) > length - 8:
+        raise ValueError(
+            f"nodes must leave room for an arrow, got {start[2]!r} and {end[2]!r} "
+            f"{length:.0f} points apart"
+        )
     stops = [radii[0] / length, 1 - radii[1] / length]  # as shares of the way
     # Gentle slopes often meet in a node: their texts keep to the side where they are apart.
-    place, away = (0.5 if up < 0.01 else 0.42), 2 + 24 * up / max(across, 0.01)
+    place, away = (0.5 if up < 0.01 else 0.42), 2 + 24 * up / across
     if (value or gradient) and up > 0.6 * across:
         place, away = 0.5, 2
         gap = 17 / up / length
@@ -273,6 +284,14 @@ def _draw_edge(ax, ends, scale, circles, value, gradient):
     if gradient:
         style = {"va": "top", "color": VERMILION, "style": "italic"}
         ax.annotate(f"← {gradient}", middle, (0, -away), **style, **offset)
+
+
+def _radius(text, across, up):
+    """Return how far a node reaches from its middle in the direction of an edge, in points."""
+    if text.startswith("("):
+        return 15
+    lines = text.split("\n")
+    return min((3.6 * max(map(len, lines)) + 6) / across, (8 * len(lines) + 2) / up)
 
 
 def _between(ends, start, stop):

@@ -151,3 +151,63 @@ def test_the_colours_show_on_light_and_dark(colour, page, least):
 def test_no_two_curves_differ_in_colour_alone():
     styles = plots.STYLE["axes.prop_cycle"].by_key()
     assert len(set(map(str, styles["linestyle"]))) == len(set(styles["color"])) == 6
+
+
+# ---- graphs ----
+
+NODES = {"x": (0, 1, "x"), "y": (0, 0, "y"), "f": (1, 0.5, "(+)"), "z": (2, 0.5, "total\nprice")}
+
+
+def graph(edges, nodes=NODES, **options):
+    _, ax = plt.subplots(figsize=(6, 3))
+    plots.draw_graph(ax, nodes, edges, **options)
+    return ax
+
+
+def arrows(ax):
+    """Return tail and head of each arrow, in the graph's own units."""
+    found = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    return [(arrow.xyann, arrow.xy) for arrow in found]
+
+
+def test_a_graph_shows_its_nodes_and_what_flows_both_ways():
+    ax = graph([("x", "f", "2", "10"), ("f", "z", "5", "")], active={"f"})
+    assert {text.get_text() for text in ax.texts} >= {
+        *("x", "y", "+", "total\nprice"),
+        *("2 →", "← 10", "5 →"),
+    }
+    assert "← " not in {text.get_text() for text in ax.texts}
+    circle = ax.lines[-1]
+    assert circle.get_markerfacecolor() == plots.YELLOW
+
+
+def test_values_stand_above_their_edge_and_gradients_below():
+    ax = graph([("x", "f", "2", "10"), ("y", "f", "3", "20"), ("f", "z", "5", "1")])
+    ax.figure.canvas.draw()
+    height = {text.get_text(): text.get_window_extent().y0 for text in ax.texts}
+    assert height["2 →"] > height["← 10"]
+    assert height["3 →"] > height["← 20"]
+    assert height["5 →"] > height["← 1"]
+
+
+@pytest.mark.parametrize("lift", [0, 0.3, 1, 3])
+def test_every_arrow_leads_from_its_first_node_to_its_second(lift):
+    nodes = NODES | {"x": (0, 0.5 + lift, "x"), "z": (2, 0.5 - lift, "z")}
+    for (tail, head), (start, end) in zip(
+        arrows(graph([("x", "f", "", ""), ("f", "z", "1", "1")], nodes)),
+        [("x", "f"), ("f", "z")],
+        strict=True,
+    ):
+        way = np.subtract(nodes[end][:2], nodes[start][:2])
+        assert np.subtract(head, tail) @ way > 0
+
+
+def test_nodes_without_room_for_an_arrow_are_refused():
+    nodes = {"a": (0, 0, "a quantity"), "b": (1, 0, "(+)"), "c": (9, 0, "c")}
+    with pytest.raises(ValueError, match=r"room for an arrow, got 'a quantity' and .* 39 points"):
+        graph([("a", "b", "", "")], nodes)
+
+
+def test_an_edge_to_nowhere_is_named():
+    with pytest.raises(ValueError, match="edges must join nodes, x, y, f, z; got 'g'"):
+        graph([("x", "g", "", "")])
