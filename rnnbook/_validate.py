@@ -127,11 +127,24 @@ def steppable(name, value):
     return value
 
 
+def boolean(name, value):
+    """Check that `value` is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {describe(value)}")
+    return bool(value)
+
+
+def named_arrays(name, value):
+    """Check that `value` is a dict of arrays by name."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f"{name} must be a dict of arrays by name, got {describe(value)}")
+    return value
+
+
 def parameters(params, grads):
     """Check that `params` can be stepped in, and that `grads` fit them."""
-    for name, value in (("params", params), ("grads", grads)):
-        if not isinstance(value, dict):
-            raise TypeError(f"{name} must be a dict of arrays, got {describe(value)}")
+    named_arrays("params", params)
+    named_arrays("grads", grads)
     if set(params) != set(grads):
         raise ValueError(
             f"grads must have the names of params, {list(params)}, got {list(grads)}; "
@@ -139,9 +152,16 @@ def parameters(params, grads):
         )
     for name, param in params.items():
         steppable(f"params[{name!r}]", param)
-        floats(
-            f"grads[{name!r}]", grads[name], param.shape, dtype=param.dtype, like="the parameter"
-        )
+        gradient(f"grads[{name!r}]", grads[name], param.shape, dtype=param.dtype)
+
+
+def gradient(name, value, shape, *, dtype=None):
+    """Check that `value` is a gradient of that shape, the whole of it or its rows alone."""
+    if hasattr(value, "rows") and value.shape == shape:
+        floats(f"the rows of {name}", value.rows, None, dtype=dtype, like="the parameter")
+    else:
+        floats(name, value, shape, dtype=dtype, like="the parameter")
+    return value
 
 
 def number_or_floats(name, value):
@@ -176,14 +196,18 @@ def indices(name, value, shape, *, size, what="labels"):
     return value
 
 
-def labels(name, value, scores_shape):
+def labels(name, value, scores_shape, *, mask=None):
     """Return true classes as integer labels, given as labels or as one-hot rows.
 
-    Labels have one axis less than the scores, one-hot rows have the same shape.
+    Labels have one axis less than the scores, one-hot rows have the same shape. Where
+    a mask is False, whatever stands there counts as class 0.
     """
     *rows, size = scores_shape
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{name} must be a numpy array of labels, got {describe(value)}")
+    if mask is not None and not mask.all() and value.shape in (tuple(rows), tuple(scores_shape)):
+        value = value.copy()
+        value[~mask] = 0 if value.ndim == mask.ndim else np.eye(size)[0]
     if value.shape == tuple(rows):
         return indices(name, value, None, size=size)
     if value.shape != tuple(scores_shape):
@@ -204,9 +228,19 @@ def labels(name, value, scores_shape):
     return value.argmax(axis=-1)
 
 
-def dout(value, shape, dtype):
+def mask(name, value, shape):
+    """Check that `value` is a boolean array of the given shape, true somewhere."""
+    if not isinstance(value, np.ndarray) or value.dtype != bool:
+        raise TypeError(f"{name} must be a numpy array of bools, got {describe(value)}")
+    _check_shape(name, value, shape)
+    if not value.any():
+        raise ValueError(f"{name} must be True somewhere, got False everywhere")
+    return value
+
+
+def dout(value, shape, dtype, *, name="dout"):
     """Check the upstream gradient of a layer against its output."""
-    return floats("dout", value, shape, dtype=dtype, like="the layer's output")
+    return floats(name, value, shape, dtype=dtype, like="the layer's output")
 
 
 def forwarded(layer, cache):
@@ -235,6 +269,8 @@ def _check_floating(name, value):
 
 
 def _check_shape(name, value, shape):
+    if value.shape == shape:
+        return
     fits = value.ndim == len(shape) and all(
         isinstance(want, str) or want == size for want, size in zip(shape, value.shape, strict=True)
     )

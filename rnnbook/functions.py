@@ -4,7 +4,7 @@ import numpy as np
 
 from . import _validate
 
-__all__ = ["cross_entropy", "log_sum_exp", "sigmoid", "softmax"]
+__all__ = ["cross_entropy", "log_sum_exp", "perplexity", "sigmoid", "softmax"]
 
 
 def sigmoid(x):
@@ -52,8 +52,8 @@ def log_sum_exp(x):
         If `x` is not an array of finite floats with a last axis of at least one entry.
     """
     _check_scores(x)
-    m = x.max(axis=-1, keepdims=True)
-    return m[..., 0] + np.log(np.exp(_below(x, m)).sum(axis=-1))
+    m, _, total = _exponentials(x)
+    return (m + np.log(total))[..., 0]
 
 
 def softmax(x):
@@ -78,8 +78,9 @@ def softmax(x):
         If `x` is not an array of finite floats with a last axis of at least one entry.
     """
     _check_scores(x)
-    e = np.exp(_below(x, x.max(axis=-1, keepdims=True)))
-    return e / e.sum(axis=-1, keepdims=True)
+    _, e, total = _exponentials(x)
+    e /= total
+    return e
 
 
 def cross_entropy(x, t):
@@ -111,16 +112,70 @@ def cross_entropy(x, t):
     _validate.floats("x", x, None)
     if x.ndim not in (1, 2) or x.size == 0:
         raise ValueError(f"x must have shape (N, C) or (C,) and not be empty, got {x.shape}")
-    t = _validate.labels("t", t, x.shape)
-    below = _below(x, x.max(axis=-1, keepdims=True))
-    of_true_class = np.take_along_axis(below, t[..., None], axis=-1)[..., 0]
-    losses = np.log(np.exp(below).sum(axis=-1)) - of_true_class
+    losses, _ = losses_and_softmax(x, _validate.labels("t", t, x.shape))
     return (losses / losses.size).sum()  # the sum alone might overflow
 
 
-def _below(x, m):
-    with np.errstate(over="ignore"):  # may reach -inf, and exp(-inf) = 0 is right
-        return x - m
+def losses_and_softmax(x, t):
+    """Return the loss of every row of scores, in nats, and the rows' probabilities.
+
+    The two share the exponentials, which are most of the work; so the loss layers
+    call this function. It checks nothing.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., C)
+    t : ndarray, shape (...)
+        Integer labels.
+
+    Returns
+    -------
+    losses : ndarray, shape (...)
+    y : ndarray, shape (..., C)
+    """
+    m, e, total = _exponentials(x)
+    of_true_class = x.reshape(t.size, -1)[np.arange(t.size), t.ravel()].reshape(t.shape)
+    with np.errstate(over="ignore"):
+        losses = np.log(total)[..., 0] - (of_true_class - m[..., 0])
+    e /= total
+    return losses, e
+
+
+def perplexity(loss):
+    """Return the perplexity of a language model, :math:`e^L`.
+
+    A model that is as unsure as if it chose among k equally likely tokens at every
+    step has the perplexity k.
+
+    Parameters
+    ----------
+    loss : float or ndarray
+        The mean loss :math:`L` in nats per token, not negative.
+
+    Returns
+    -------
+    float or ndarray
+        From 1 upwards; infinite where the exponential is beyond the largest float.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `loss` is not floating point, not finite, or negative.
+    """
+    loss = _validate.number_or_floats("loss", loss)
+    if np.min(loss, initial=0) < 0:
+        raise ValueError(f"loss must not be negative, got {np.min(loss)}")
+    with np.errstate(over="ignore"):
+        return np.exp(loss)
+
+
+def _exponentials(x):
+    """Return the maximum m of each row, e^(x - m), and the sum of the latter."""
+    m = x.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # x - m may reach -inf, and exp(-inf) = 0 is right
+        e = x - m
+    np.exp(e, out=e)
+    return m, e, e.sum(axis=-1, keepdims=True)
 
 
 def _check_scores(x):

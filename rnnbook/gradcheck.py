@@ -164,11 +164,12 @@ def check_gradients(
     for name, param in params.items():
         step = _step(eps, param.dtype)
         tolerance = _tolerance(rtol, atol, param.dtype)
+        grad = np.asarray(grads[name])
         if mode == "full":
-            reports[name] = _check_entries(f, name, param, grads[name], step, tolerance)
+            reports[name] = _check_entries(f, name, param, grad, step, tolerance)
         else:
             rows = [
-                _check_direction(f, name, param, grads[name], step, tolerance, rng)
+                _check_direction(f, name, param, grad, step, tolerance, rng)
                 for _ in range(directions)
             ]
             reports[name] = max(rows, key=_badness)

@@ -11,7 +11,7 @@ so it may be called again. A second ``forward`` replaces what was kept.
 import numpy as np
 
 from . import _validate
-from .functions import cross_entropy, sigmoid, softmax
+from .functions import losses_and_softmax, sigmoid
 
 __all__ = [
     "AddLayer",
@@ -20,9 +20,14 @@ __all__ = [
     "MulLayer",
     "Parameters",
     "ReLU",
+    "RowGradient",
     "Sigmoid",
     "SoftmaxWithLoss",
+    "SquaredError",
     "Tanh",
+    "TimeAffine",
+    "TimeEmbedding",
+    "TimeSoftmaxWithLoss",
 ]
 
 
@@ -211,6 +216,69 @@ class Affine:
         return dout @ W.T  # (N, H) @ (H, D) -> (N, D)
 
 
+class RowGradient(np.lib.mixins.NDArrayOperatorsMixin):
+    """The gradient of a table of which few rows were used: those rows alone.
+
+    It can be read like the array that it stands for: it has `shape` and `dtype`, takes
+    part in arithmetic, and ``np.asarray(gradient)`` is the whole array, zeros included.
+    `SGD` and `clip_gradients` touch the used rows only.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (K,)
+        The used rows, each once, in rising order.
+    rows : ndarray, shape (K, D)
+        Their gradients.
+    shape : tuple of int
+        The table's shape, (V, D).
+    """
+
+    def __init__(self, ids, rows, shape):
+        self.ids, self.rows, self.shape = ids, rows, shape
+
+    @classmethod
+    def summed(cls, ids, rows, shape):
+        """Add up the rows that belong to one id; `ids` may come in any order."""
+        order = np.argsort(ids, kind="stable")
+        ids = ids[order]
+        new = np.ones(len(ids), bool)
+        new[1:] = ids[1:] != ids[:-1]
+        first = np.flatnonzero(new)
+        return cls(ids[first], np.add.reduceat(rows[order], first, axis=0), shape)
+
+    @property
+    def dtype(self):
+        """The dtype of the rows."""
+        return self.rows.dtype
+
+    @property
+    def ndim(self):
+        """The number of axes, 2."""
+        return len(self.shape)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, index):
+        return np.asarray(self)[index]
+
+    def __repr__(self):
+        return f"RowGradient of shape {self.shape}, not zero in rows {self.ids.tolist()}"
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("a RowGradient cannot become an array without a copy")
+        array = np.zeros(self.shape, dtype or self.dtype)
+        array[self.ids] = self.rows
+        return array
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if any(out is self for out in kwargs.get("out", ())):
+            return NotImplemented
+        arrays = [np.asarray(x) if isinstance(x, RowGradient) else x for x in inputs]
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+
 class Embedding:
     """A table of vectors, one for each token: the output is rows of :math:`W`.
 
@@ -234,14 +302,14 @@ class Embedding:
         return W[ids]
 
     def backward(self, dout):
-        """Put dL/dW into `grads`; return nothing, for token ids have no derivative.
+        """Put dL/dW, a `RowGradient`, into `grads`; return nothing: ids have no derivative.
 
         A token that occurs several times collects the sum of its gradients.
         """
         ids, W = _validate.forwarded(self, self.ids), self.params["W"]
         _validate.dout(dout, (*ids.shape, W.shape[1]), W.dtype)
-        self.grads = {"W": np.zeros_like(W)}
-        np.add.at(self.grads["W"], ids, dout)
+        rows = dout.reshape(-1, W.shape[1])
+        self.grads = {"W": RowGradient.summed(ids.ravel(), rows, W.shape)}
 
 
 class SoftmaxWithLoss:
@@ -272,19 +340,177 @@ class SoftmaxWithLoss:
         -------
         float
         """
-        loss = cross_entropy(x, t)
-        self.y = softmax(x)
+        _validate.floats("x", x, None)
+        if x.ndim not in (1, 2) or x.size == 0:
+            raise ValueError(f"x must have shape (N, C) or (C,) and not be empty, got {x.shape}")
         self.t = _validate.labels("t", t, x.shape)
-        return loss
+        losses, self.y = losses_and_softmax(x, self.t)
+        return (losses / losses.size).sum()  # the sum alone might overflow
 
     def backward(self, dout=1.0):
         """Return dL/dx, shaped like the scores, for a scalar upstream gradient `dout`."""
         y = _validate.forwarded(self, self.y)
         dout = _validate.real("dout", dout)
-        dx = y.copy()
-        t = self.t[..., None]
-        np.put_along_axis(dx, t, np.take_along_axis(y, t, axis=-1) - 1, axis=-1)  # y - t
-        return dx * y.dtype.type(dout / t.size)
+        return _probabilities_minus_truth(y, self.t, y.dtype.type(dout / self.t.size))
+
+
+class SquaredError:
+    """Half the squared distance between outputs and targets, averaged over the batch.
+
+    .. math:: L = \\frac{1}{2N} \\sum_n \\lVert y_n - t_n \\rVert^2, \\qquad
+              \\frac{\\partial L}{\\partial y} = \\frac{y - t}{N}
+
+    The sum runs over everything but the batch; in a sequence also over the time steps.
+    """
+
+    def __init__(self):
+        self.params, self.grads = Parameters(), {}
+        self.difference = None
+
+    def forward(self, y, t):
+        """Return the loss for outputs and targets of one shape (N, ...) and dtype."""
+        _validate.floats("y", y, None)
+        if y.ndim == 0 or y.size == 0:
+            raise ValueError(f"y must have shape (N, ...) and not be empty, got {y.shape}")
+        _validate.floats("t", t, y.shape, dtype=y.dtype, like="y")
+        self.difference = y - t
+        return (self.difference**2).sum() / (2 * len(y))
+
+    def backward(self, dout=1.0):
+        """Return dL/dy, shaped like the outputs, for a scalar upstream gradient `dout`."""
+        difference = _validate.forwarded(self, self.difference)
+        dout = _validate.real("dout", dout)
+        return difference * difference.dtype.type(dout / len(difference))
+
+
+class TimeEmbedding(Embedding):
+    """`Embedding` for a batch of sequences.
+
+    Like all layers for sequences it takes the batch first and keeps the time first in
+    memory: the rows of one time step lie side by side, ready for the next product.
+
+    Parameters
+    ----------
+    W : ndarray, shape (V, D)
+    """
+
+    def forward(self, ids):
+        """Map integer token ids of shape (N, T) to vectors of shape (N, T, D)."""
+        W = self.params["W"]
+        _validate.indices("ids", ids, ("N", "T"), size=len(W), what="token ids")
+        self.ids = time_first(ids)
+        return batch_first(W[self.ids])
+
+    def backward(self, dout):
+        """Put dL/dW, a `RowGradient`, into `grads`; return nothing: ids have no derivative."""
+        ids, W = _validate.forwarded(self, self.ids), self.params["W"]
+        (T, N), D = ids.shape, W.shape[1]
+        _validate.dout(dout, (N, T, D), W.dtype)
+        rows = time_first(dout).reshape(T * N, D)
+        self.grads = {"W": RowGradient.summed(ids.ravel(), rows, W.shape)}
+
+
+class TimeAffine(Affine):
+    """`Affine` with the same weights at every time step: one product for all of them.
+
+    Parameters
+    ----------
+    W : ndarray, shape (D, H)
+    b : ndarray, shape (H,)
+    """
+
+    def forward(self, xs):
+        """Map inputs of shape (N, T, D) to outputs of shape (N, T, H)."""
+        W, b = self.params["W"], self.params["b"]
+        (D, H), (N, T) = W.shape, np.shape(xs)[:2]
+        _validate.floats("xs", xs, ("N", "T", D), dtype=W.dtype, like="W")
+        self.x = time_first(xs)
+        ys = self.x.reshape(T * N, D) @ W  # (T N, D) @ (D, H) -> (T N, H)
+        ys += b
+        return batch_first(ys.reshape(T, N, H))
+
+    def backward(self, dout):
+        """Return dL/dxs, of shape (N, T, D); put dL/dW and dL/db into `grads`."""
+        xs, W = _validate.forwarded(self, self.x), self.params["W"]
+        (T, N, D), H = xs.shape, W.shape[1]
+        _validate.dout(dout, (N, T, H), W.dtype)
+        xs, dout = xs.reshape(T * N, D), time_first(dout).reshape(T * N, H)
+        self.grads = {
+            "W": xs.T @ dout,  # (D, T N) @ (T N, H) -> (D, H)
+            "b": dout.sum(axis=0),  # (T N, H) -> (H,)
+        }
+        dxs = dout @ W.T  # (T N, H) @ (H, D) -> (T N, D)
+        return batch_first(dxs.reshape(T, N, D))
+
+
+class TimeSoftmaxWithLoss:
+    """`SoftmaxWithLoss` at every time step: the mean loss over steps and batch.
+
+    .. math:: L = -\\frac{1}{M} \\sum_{n,t} \\ln y_{n,t,t_{nt}}, \\qquad
+              \\frac{\\partial L}{\\partial x} = \\frac{y - t}{M}
+
+    M counts the predictions, N T of them. With a mask, steps that only pad a sequence to
+    the length of its batch are left out of the sum, of M, and of the gradient.
+    """
+
+    def __init__(self):
+        self.params, self.grads = Parameters(), {}
+        self.y = None
+
+    def forward(self, xs, ts, mask=None):
+        """Return the mean loss in nats per token.
+
+        Parameters
+        ----------
+        xs : ndarray, shape (N, T, V)
+            Scores.
+        ts : ndarray, shape (N, T) or (N, T, V)
+            True tokens as integer ids, or as one-hot rows.
+        mask : ndarray of bool, shape (N, T), optional
+            True where a step counts. What `ts` holds elsewhere is not looked at.
+
+        Returns
+        -------
+        float
+        """
+        _validate.floats("xs", xs, ("N", "T", "V"))
+        if xs.size == 0:
+            raise ValueError(f"xs must not be empty, got shape {xs.shape}")
+        N, T, _ = xs.shape
+        if mask is None:
+            mask = np.ones((N, T), bool)
+        _validate.mask("mask", mask, (N, T))
+        self.t = time_first(_validate.labels("ts", ts, xs.shape, mask=mask))
+        self.mask, self.count = time_first(mask), int(mask.sum())
+        losses, self.y = losses_and_softmax(time_first(xs), self.t)
+        return (losses[self.mask] / self.count).sum()
+
+    def backward(self, dout=1.0):
+        """Return dL/dxs, of shape (N, T, V), for a scalar upstream gradient `dout`."""
+        y = _validate.forwarded(self, self.y)
+        dout = _validate.real("dout", dout)
+        weights = self.mask * y.dtype.type(dout / self.count)
+        return batch_first(_probabilities_minus_truth(y, self.t, weights))
+
+
+def time_first(sequences):
+    """Lay out an array of shape (N, T, ...) as (T, N, ...), contiguous in memory."""
+    return np.ascontiguousarray(sequences.swapaxes(0, 1))
+
+
+def batch_first(steps):
+    """Show an array of shape (T, N, ...) as (N, T, ...), without moving it."""
+    return steps.swapaxes(0, 1)
+
+
+def _probabilities_minus_truth(y, t, weights):
+    """Return (y - t) times a weight for each row, where t holds integer labels."""
+    rows, C = t.size, y.shape[-1]
+    weights = np.broadcast_to(weights, t.shape).reshape(rows, 1)
+    y, true = y.reshape(rows, C), (np.arange(rows), t.ravel())
+    dx = y * weights
+    dx[true] = (y[true] - 1) * weights[:, 0]
+    return dx.reshape(*t.shape, C)
 
 
 def _same_kind(x, y):

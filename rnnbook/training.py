@@ -1,5 +1,6 @@
 """Training: optimisers, minibatches, and a loop that keeps a history."""
 
+import math
 import os
 import sys
 import time
@@ -8,8 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _validate
+from .layers import RowGradient
 
-__all__ = ["SGD", "Adam", "History", "minibatches", "progress", "train"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "History",
+    "clip_gradients",
+    "fit",
+    "minibatches",
+    "progress",
+    "train",
+    "truncated_bptt_batches",
+]
 
 
 class SGD:
@@ -33,7 +45,11 @@ class SGD:
         """
         _validate.parameters(params, grads)
         for name, param in params.items():
-            param -= param.dtype.type(self.lr) * grads[name]
+            grad, lr = grads[name], param.dtype.type(self.lr)
+            if isinstance(grad, RowGradient):
+                param[grad.ids] -= lr * grad.rows  # the other rows have no gradient
+            else:
+                param -= lr * grad
 
 
 class Adam:
@@ -81,12 +97,106 @@ class Adam:
             )
         self.steps += 1
         for name, param in params.items():
-            g, m, v = grads[name], self.m[name], self.v[name]
+            g, m, v = np.asarray(grads[name]), self.m[name], self.v[name]
             m += (1 - self.beta1) * (g - m)
             v += (1 - self.beta2) * (g**2 - v)
             m_hat = m / (1 - self.beta1**self.steps)
             v_hat = v / (1 - self.beta2**self.steps)
             param -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+
+
+def clip_gradients(grads, max_norm):
+    """Scale all gradients down, in place, if together they are longer than `max_norm`.
+
+    .. math:: g \\leftarrow g \\cdot \\min\\Big(1, \\frac{c}{\\lVert g \\rVert}\\Big)
+
+    The norm is that of all the arrays as one long vector, so the direction of the step
+    stays what it was.
+
+    Parameters
+    ----------
+    grads : dict of str to ndarray
+        What a model's `grads` returns.
+    max_norm : float
+        The longest that the gradient may be, c, greater than 0.
+
+    Returns
+    -------
+    float
+        The norm before clipping.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a gradient is not an array of finite floats; then none has been changed.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks", ICML 2013.
+    """
+    _validate.named_arrays("grads", grads)
+    for name, grad in grads.items():
+        _validate.gradient(f"grads[{name!r}]", grad, np.shape(grad))
+    max_norm = float(_validate.real("max_norm", max_norm, above=0))
+    arrays = [grad.rows if isinstance(grad, RowGradient) else grad for grad in grads.values()]
+    largest = max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)
+    if largest == 0:
+        return 0.0
+    # Divided by the largest entry, no square can overflow or vanish.
+    norm = largest * math.sqrt(sum(np.square(a / largest, dtype=float).sum() for a in arrays))
+    if norm > max_norm:
+        for a in arrays:
+            a *= a.dtype.type(max_norm / norm)
+    return norm
+
+
+def truncated_bptt_batches(tokens, batch_size, time_size, *, batches=None):
+    """Yield ``(xs, ts)`` for a language model, each batch going on where the last one ended.
+
+    The text is read in `batch_size` places at once. With P = len(tokens) - 1 predictions
+    to make, reader n begins at ``n * (P // batch_size)``, and each batch moves all
+    readers on by `time_size` tokens. A reader that comes to the end of the text goes on
+    at its beginning.
+
+    Parameters
+    ----------
+    tokens : ndarray of int, shape (P + 1,)
+    batch_size : int
+        The number of readers, N: at most P.
+    time_size : int
+        The number of steps in a batch, T: at most P.
+    batches : int, optional
+        How many batches to yield. Without it, as few as make every prediction at least
+        once; where N T does not divide P, some predictions are made twice.
+
+    Yields
+    ------
+    xs, ts : ndarray of int, shape (N, T)
+        Tokens, and the tokens that follow them: ``ts[n, t]`` comes after ``xs[n, t]``.
+
+    Notes
+    -----
+    Feed the batches in order to a stateful model and do not shuffle them, for the state
+    in which one batch ends is where the next one begins.
+    """
+    _validate.indices("tokens", tokens, ("P + 1",), size=np.iinfo(np.int64).max, what="tokens")
+    P = len(tokens) - 1
+    if P < 1:
+        raise ValueError(f"tokens must hold at least two tokens, got {len(tokens)}")
+    N = _validate.integer("batch_size", batch_size, minimum=1, maximum=P)
+    T = _validate.integer("time_size", time_size, minimum=1, maximum=P)
+    starts = np.arange(N) * (P // N)
+    if batches is None:
+        batches = -(-(P - starts[-1]) // T)  # until the last reader is at the end
+    batches = _validate.integer("batches", batches, minimum=0)
+
+    def read():  # a generator of its own, so that bad arguments are refused at once
+        for k in range(batches):
+            places = (starts[:, None] + np.arange(k * T, (k + 1) * T)) % P  # (N, T)
+            yield tokens[places], tokens[places + 1]
+
+    return read()
 
 
 def minibatches(x, t, batch_size, *, rng):
@@ -190,6 +300,54 @@ def train(model, optimizer, x, t, *, batch_size, steps, rng, held_out=None, eval
         if step % every == 0 or step == steps:
             measure(step)
     return history
+
+
+def fit(model, optimizer, batches, *, steps=None, max_norm=None):
+    """Train a model on batches as they come: loss, gradient, update, repeat.
+
+    Parameters
+    ----------
+    model : object
+        With ``forward(x, t)``, ``backward()``, ``params`` and ``grads``.
+    optimizer : object
+        With ``update(params, grads)``.
+    batches : iterable of (x, t)
+    steps : int, optional
+        How many batches to take. Without it, all.
+    max_norm : float, optional
+        Clip the gradients to this norm.
+
+    Returns
+    -------
+    ndarray, shape (steps,)
+        The loss of each batch before its update.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer batches than `steps`; those there were have been learned.
+    """
+    _validate.having("model", model, ("forward", "backward", "params", "grads"), "a model")
+    _validate.having("optimizer", optimizer, ("update",), "an optimiser")
+    _validate.having("batches", batches, ("__iter__",), "an iterable of (x, t)")
+    if max_norm is not None:
+        _validate.real("max_norm", max_norm, above=0)
+    if steps is None:
+        batches = list(batches)
+        steps = len(batches)
+    steps = _validate.integer("steps", steps, minimum=0)
+    losses, batches = np.empty(steps), iter(batches)
+    for step in progress(range(steps), "training"):
+        batch = next(batches, None)
+        if batch is None:
+            raise ValueError(f"batches must hold at least {steps}, got {step}")
+        losses[step] = model.forward(*batch)
+        model.backward()
+        grads = model.grads
+        if max_norm is not None:
+            clip_gradients(grads, max_norm)
+        optimizer.update(model.params, grads)
+    return losses
 
 
 def progress(items, label, *, delay=2.0, stream=None):

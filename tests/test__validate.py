@@ -160,7 +160,7 @@ def test_what_cannot_be_changed_in_small_steps_is_refused(error, value, wanted):
 @pytest.mark.parametrize(
     ("error", "params", "grads", "wanted"),
     [
-        (TypeError, [np.ones(2)], {}, "params must be a dict of arrays, got list"),
+        (TypeError, [np.ones(2)], {}, "params must be a dict of arrays by name, got list"),
         (TypeError, {"W": np.ones(2)}, np.ones(2), "grads must be a dict of arrays"),
         (TypeError, {"W": [1.0]}, {"W": np.ones(1)}, "params['W'] must be a numpy array"),
         (ValueError, {"W": np.ones(2)}, {}, "names of params, ['W'], got []; has backward run?"),

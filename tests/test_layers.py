@@ -13,20 +13,34 @@ from helpers import FLOATS, floats_away_from_zero, read_only, refusal
 from rnnbook import (
     AddLayer,
     Affine,
+    BinaryAdder,
+    CharRNN,
     Embedding,
     MulLayer,
     ReLU,
     Sigmoid,
+    SimpleRnnlm,
     SoftmaxWithLoss,
     Tanh,
+    TimeAffine,
+    TimeEmbedding,
+    TimeGRU,
+    TimeLSTM,
+    TimeRNN,
+    TimeSoftmaxWithLoss,
     TwoLayerNet,
     check_gradients,
     layers,
+    models,
+    recurrent,
 )
-from rnnbook.layers import Parameters
+from rnnbook.layers import Parameters, SquaredError
 from rnnbook.models import Sequential
+from rnnbook.recurrent import GRUCell, LSTMCell, RNNCell, TimeTokenRNN, Unrolled
 
 IDS = np.array([[1, 4, 1, 0], [1, 2, 2, 0]])
+NEXT_IDS = np.array([[4, 1, 0, 3], [2, 2, 0, 3]])
+MASK = np.array([[True, True, True, False], [True, False, False, False]])
 T = np.array([0, 3, 1, 1, 2])
 
 
@@ -36,8 +50,76 @@ def two_layer_net(a):
     return net
 
 
+def with_params(model, **params):
+    model.params.update(params)
+    return model
+
+
+def binary_adder(a):
+    net = BinaryAdder(5, rng=np.random.default_rng(0), bias=True, dtype=a(1).dtype)
+    return with_params(net, Wx=a(2, 5), Wy=a(5, 1), Wh=a(5, 5), b=a(5), by=a(1))
+
+
+def char_rnn(a):
+    net = CharRNN(5, 3, rng=np.random.default_rng(0), dtype=a(1).dtype)
+    return with_params(net, Wx=a(5, 3), Wh=a(3, 3), b=a(3), Wy=a(3, 5), by=a(5))
+
+
+def simple_rnnlm(a):
+    net = SimpleRnnlm(5, 3, 4, rng=np.random.default_rng(0), dtype=a(1).dtype)
+    net.rnn.stateful = False  # every pass begins alike, as a numerical gradient needs it
+    shapes = {name: param.shape for name, param in net.params.items()}
+    return with_params(net, **{name: a(*shape) for name, shape in shapes.items()})
+
+
 def loss_of_scores(p, x, t):
     return torch.nn.functional.cross_entropy(x, t if t.ndim < x.ndim else t.to(x.dtype))
+
+
+def loss_of_sequences(p, xs, ts, mask=None):
+    ts = ts if ts.ndim == 2 else ts.argmax(dim=2)
+    losses = torch.nn.functional.cross_entropy(xs.swapaxes(1, 2), ts, reduction="none")
+    return losses.mean() if mask is None else losses[mask].mean()
+
+
+def rnn_of(p, xs, h=None, f=torch.tanh):
+    h, hs = torch.zeros(len(xs), len(p["Wh"]), dtype=xs.dtype) if h is None else h, []
+    for t in range(xs.shape[1]):
+        h = f(xs[:, t] @ p["Wx"] + h @ p["Wh"] + p["b"])
+        hs.append(h)
+    return torch.stack(hs, dim=1)
+
+
+def torch_rnn(kind, p, xs, *state):
+    """Run PyTorch's own layer with our parameters."""
+    weights = {
+        "weight_ih_l0": p["Wx"].T,
+        "weight_hh_l0": p["Wh"].T,
+        "bias_ih_l0": p["b"],
+        "bias_hh_l0": torch.zeros_like(p["b"]),
+    }
+    if "bh" in p:
+        weights["bias_hh_l0"] = torch.cat([torch.zeros(2 * len(p["bh"])), p["bh"]])
+    layer = kind(len(p["Wx"]), len(p["Wh"]), batch_first=True, dtype=xs.dtype)
+    state = tuple(h[None] for h in state)
+    state = state if len(state) == 2 else (*state, None)[0]
+    return torch.func.functional_call(layer, weights, (xs, state))
+
+
+def lm_of(p, xs, ts):
+    long = {"Wx": p["rnn.Wx"], "Wh": p["rnn.Wh"], "b": p["rnn.b"]}
+    scores = rnn_of(long, p["embed.W"][xs]) @ p["affine.W"] + p["affine.b"]
+    return loss_of_sequences(p, scores, ts)
+
+
+def char_rnn_of(p, xs, ts):
+    one_hot = torch.nn.functional.one_hot(xs, len(p["Wx"])).to(p["Wx"].dtype)
+    return loss_of_sequences(p, rnn_of(p, one_hot) @ p["Wy"] + p["by"], ts)
+
+
+def adder_of(p, xs, ts):
+    ys = torch.sigmoid(rnn_of(p, xs, f=torch.sigmoid) @ p["Wy"] + p["by"])
+    return ((ys - ts) ** 2).sum() / (2 * len(xs))
 
 
 # Name: how to make the layer and its inputs from arrays of a given shape, all sizes
@@ -70,6 +152,71 @@ CASES = {
         lambda a: (SoftmaxWithLoss(), a(4), np.array(2)),
         loss_of_scores,
     ),
+    "SquaredError": (
+        lambda a: (SquaredError(), a(5, 3, 2), a(5, 3, 2)),
+        lambda p, y, t: ((y - t) ** 2).sum() / 10,
+    ),
+    "TimeEmbedding": (lambda a: (TimeEmbedding(a(5, 3)), IDS), lambda p, ids: p["W"][ids]),
+    "TimeAffine": (
+        lambda a: (TimeAffine(a(3, 4), a(4)), a(5, 2, 3)),
+        lambda p, xs: xs @ p["W"] + p["b"],
+    ),
+    "TimeSoftmaxWithLoss": (
+        lambda a: (TimeSoftmaxWithLoss(), a(2, 4, 5), IDS),
+        loss_of_sequences,
+    ),
+    "TimeSoftmaxWithLoss, one-hot": (
+        lambda a: (TimeSoftmaxWithLoss(), a(2, 4, 5), np.eye(5, dtype=int)[IDS]),
+        loss_of_sequences,
+    ),
+    "TimeSoftmaxWithLoss, masked": (
+        lambda a: (TimeSoftmaxWithLoss(), a(2, 4, 5), IDS, MASK),
+        loss_of_sequences,
+    ),
+    "RNNCell": (
+        lambda a: (RNNCell(a(3, 4), a(4, 4), a(4)), a(5, 3), a(5, 4)),
+        lambda p, x, h: torch_rnn(torch.nn.RNN, p, x[:, None], h)[0][:, 0],
+    ),
+    "RNNCell, sigmoid": (
+        lambda a: (RNNCell(a(3, 4), a(4, 4), a(4), activation="sigmoid"), a(5, 3), a(5, 4)),
+        lambda p, x, h: rnn_of(p, x[:, None], h, torch.sigmoid)[:, 0],
+    ),
+    "LSTMCell": (
+        lambda a: (LSTMCell(a(3, 8), a(2, 8), a(8)), a(5, 3), a(5, 2), a(5, 2)),
+        lambda p, x, h, c: tuple(s[0] for s in torch_rnn(torch.nn.LSTM, p, x[:, None], h, c)[1]),
+    ),
+    "GRUCell": (
+        lambda a: (GRUCell(a(3, 6), a(2, 6), a(6), a(2)), a(5, 3), a(5, 2)),
+        lambda p, x, h: torch_rnn(torch.nn.GRU, p, x[:, None], h)[0][:, 0],
+    ),
+    "Unrolled": (
+        lambda a: (Unrolled(RNNCell(a(3, 4), a(4, 4), a(4))), a(5, 2, 3)),
+        lambda p, xs: torch_rnn(torch.nn.RNN, p, xs)[0],
+    ),
+    "Unrolled, LSTM": (
+        lambda a: (Unrolled(LSTMCell(a(3, 8), a(2, 8), a(8))), a(5, 4, 3)),
+        lambda p, xs: torch_rnn(torch.nn.LSTM, p, xs)[0],
+    ),
+    "TimeRNN": (
+        lambda a: (TimeRNN(a(3, 4), a(4, 4), a(4)), a(5, 2, 3)),
+        lambda p, xs: torch_rnn(torch.nn.RNN, p, xs)[0],
+    ),
+    "TimeRNN, sigmoid": (
+        lambda a: (TimeRNN(a(3, 4), a(4, 4), a(4), activation="sigmoid"), a(5, 2, 3)),
+        lambda p, xs: rnn_of(p, xs, f=torch.sigmoid),
+    ),
+    "TimeLSTM": (
+        lambda a: (TimeLSTM(a(3, 8), a(2, 8), a(8)), a(5, 4, 3)),
+        lambda p, xs: torch_rnn(torch.nn.LSTM, p, xs)[0],
+    ),
+    "TimeGRU": (
+        lambda a: (TimeGRU(a(3, 6), a(2, 6), a(6), a(2)), a(5, 4, 3)),
+        lambda p, xs: torch_rnn(torch.nn.GRU, p, xs)[0],
+    ),
+    "TimeTokenRNN": (
+        lambda a: (TimeTokenRNN(a(5, 3), a(3, 6), a(6, 6), a(6)), IDS),
+        lambda p, ids: rnn_of(p, p["W"][ids]),
+    ),
     "Sequential": (
         lambda a: (
             Sequential(a=Affine(a(3, 4), a(4)), b=Sigmoid(), c=Affine(a(4, 2), a(2))),
@@ -81,6 +228,15 @@ CASES = {
         lambda a: (two_layer_net(a), a(5, 3), T),
         lambda p, x, t: loss_of_scores(p, torch.relu(x @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"], t),
     ),
+    "BinaryAdder": (
+        lambda a: (binary_adder(a), a(3, 4, 2), a(3, 4, 1)),
+        adder_of,
+    ),
+    "CharRNN": (
+        lambda a: (char_rnn(a), IDS, NEXT_IDS),
+        char_rnn_of,
+    ),
+    "SimpleRnnlm": (lambda a: (simple_rnnlm(a), IDS, NEXT_IDS), lm_of),
 }
 every_case = pytest.mark.parametrize("name", CASES)
 every_upstream = pytest.mark.parametrize("upstream", ["random", 2.5])
@@ -89,29 +245,51 @@ RTOL = {np.float32: 1e-5, np.float64: 1e-13}
 
 
 def make(name, dtype=np.float64, *, seed=0, upstream="random"):
-    """Return a layer of `CASES`, its inputs and an upstream gradient that fits them."""
+    """Return a layer of `CASES`, its inputs and upstream gradients, one for each output."""
     rng = np.random.default_rng(seed)
     layer, *inputs = CASES[name][0](lambda *shape: floats_away_from_zero(rng, shape, dtype))
-    out = copy.deepcopy(layer).forward(*inputs)
-    dout = floats_away_from_zero(rng, np.shape(out), dtype)
-    if upstream != "random":
-        dout = np.full_like(dout, upstream)
-    return layer, inputs, dout if dout.ndim else float(dout)
+    douts = []
+    for out in outputs(copy.deepcopy(layer), inputs):
+        dout = floats_away_from_zero(rng, np.shape(out), dtype)
+        if upstream != "random":
+            dout = np.full_like(dout, upstream)
+        douts.append(dout if dout.ndim else float(dout))
+    return layer, inputs, douts
 
 
-def gradients(layer, inputs, dout):
+def outputs(layer, inputs):
+    """Run `forward`; return the outputs, be it only one, as a tuple."""
+    out = layer.forward(*inputs)
+    return out if isinstance(out, tuple) else (out,)
+
+
+def weighted_sum(layer, inputs, douts):
+    """Return a number whose gradients are what `backward` makes of the upstream ones."""
+    return sum(np.sum(out * dout) for out, dout in zip(outputs(layer, inputs), douts, strict=True))
+
+
+def gradients(layer, inputs, douts):
     """Run `backward`; return all gradients, those of parameters and of inputs, by name."""
-    dinputs = layer.backward(dout)
+    dinputs = layer.backward(*douts)
     if not isinstance(dinputs, tuple):
         dinputs = () if dinputs is None else (dinputs,)
     wanted = differentiable(layer, inputs)
     return layer.grads | dict(zip(wanted, dinputs, strict=True))
 
 
+def of_floats(layer, inputs):
+    """Return the inputs that hold floats, by the names that `forward` gives them."""
+    return {n: x for n, x in named(layer, inputs).items() if x.dtype.kind == "f"}
+
+
 def differentiable(layer, inputs):
-    """Return the inputs that have a derivative by the names that `forward` gives them."""
-    names = inspect.signature(layer.forward).parameters
-    return {n: x for n, x in zip(names, inputs, strict=True) if x.dtype.kind == "f"}
+    """Return the inputs that have a derivative: those of floats, but for targets."""
+    return {n: x for n, x in of_floats(layer, inputs).items() if n not in ("t", "ts")}
+
+
+def named(layer, inputs):
+    """Return the inputs by the names that `forward` gives them."""
+    return dict(zip(inspect.signature(layer.forward).parameters, inputs, strict=False))
 
 
 def arrays_in(thing):
@@ -119,7 +297,7 @@ def arrays_in(thing):
     if isinstance(thing, np.ndarray):
         return [thing]
     if isinstance(thing, dict):
-        thing = [value for key, value in thing.items() if key != "grads"]
+        thing = [value for key, value in thing.items() if key not in ("grads", "dh0", "dc0")]
     if isinstance(thing, (list, tuple)):
         return [array for part in thing for array in arrays_in(part)]
     return arrays_in(vars(thing)) if hasattr(thing, "__dict__") else []
@@ -133,38 +311,41 @@ def assert_same(actual, expected):
 
 
 def test_every_public_layer_has_a_case():
-    assert {name.split(",")[0] for name in CASES} >= set(layers.__all__) - {"Parameters"}
+    promised = {*layers.__all__, *recurrent.__all__, *models.__all__}
+    others = {"Network", "Parameters", "RowGradient", "load_parameters", "save_parameters"}
+    assert {name.split(",")[0] for name in CASES} == promised - others
 
 
 @every_case
 @both_floats
 @every_upstream
 def test_every_gradient_agrees_with_numerical_differentiation(name, dtype, upstream):
-    layer, inputs, dout = make(name, dtype, upstream=upstream)
+    layer, inputs, douts = make(name, dtype, upstream=upstream)
     layer.forward(*inputs)
-    grads = gradients(layer, inputs, dout)
+    grads = gradients(layer, inputs, douts)
     arrays = layer.params | differentiable(layer, inputs)
-    check_gradients(lambda: np.sum(layer.forward(*inputs) * dout), arrays, grads)
+    check_gradients(lambda: weighted_sum(layer, inputs, douts), arrays, grads)
 
 
 @every_case
 @both_floats
 @every_upstream
 def test_output_and_every_gradient_equal_those_of_pytorch(name, dtype, upstream):
-    layer, inputs, dout = make(name, dtype, upstream=upstream)
-    out = layer.forward(*inputs)
-    grads = gradients(layer, inputs, dout)
+    layer, inputs, douts = make(name, dtype, upstream=upstream)
+    outs = outputs(layer, inputs)
+    grads = gradients(layer, inputs, douts)
 
     tensors = {
         key: torch.tensor(x, requires_grad=True)
         for key, x in (layer.params | differentiable(layer, inputs)).items()
     }
-    names = inspect.signature(layer.forward).parameters
-    arguments = [tensors.get(n, torch.tensor(x)) for n, x in zip(names, inputs, strict=True)]
+    arguments = [tensors.get(n, torch.tensor(x)) for n, x in named(layer, inputs).items()]
     oracle = CASES[name][1](tensors, *arguments)
-    oracle.backward(torch.tensor(dout, dtype=oracle.dtype))
+    oracle = oracle if isinstance(oracle, tuple) else (oracle,)
+    torch.autograd.backward(oracle, [torch.tensor(d, dtype=oracle[0].dtype) for d in douts])
     close = partial(np.testing.assert_allclose, rtol=RTOL[dtype], atol=RTOL[dtype])
-    close(out, oracle.detach().numpy())
+    for out, theirs in zip(outs, oracle, strict=True):
+        close(out, theirs.detach().numpy())
     assert set(grads) == set(tensors)
     for key, tensor in tensors.items():
         close(grads[key], tensor.grad.numpy(), err_msg=key)
@@ -173,31 +354,32 @@ def test_output_and_every_gradient_equal_those_of_pytorch(name, dtype, upstream)
 @every_case
 @both_floats
 def test_the_dtype_follows_the_parameters(name, dtype):
-    layer, inputs, dout = make(name, dtype)
-    assert layer.forward(*inputs).dtype == dtype
-    for key, gradient in gradients(layer, inputs, dout).items():
+    layer, inputs, douts = make(name, dtype)
+    for out in outputs(layer, inputs):
+        assert out.dtype == dtype
+    for key, gradient in gradients(layer, inputs, douts).items():
         assert gradient.dtype == dtype, key
 
 
 @every_case
 def test_backward_twice_gives_the_same_gradients(name):
-    layer, inputs, dout = make(name)
+    layer, inputs, douts = make(name)
     layer.forward(*inputs)
-    first = gradients(layer, inputs, dout)
+    first = gradients(layer, inputs, douts)
     kept = copy.deepcopy(first)
-    assert_same(gradients(layer, inputs, dout), kept)
+    assert_same(gradients(layer, inputs, douts), kept)
     assert_same(first, kept)
 
 
 @every_case
 def test_gradients_of_an_earlier_pass_stay_as_they_were(name):
-    layer, inputs, dout = make(name)
+    layer, inputs, douts = make(name)
     layer.forward(*inputs)
-    earlier = gradients(layer, inputs, dout)
+    earlier = gradients(layer, inputs, douts)
     kept = copy.deepcopy(earlier)
-    _, others, other_dout = make(name, seed=1)
+    _, others, other_douts = make(name, seed=1)
     layer.forward(*others)
-    later = gradients(layer, others, other_dout)
+    later = gradients(layer, others, other_douts)
     assert_same(earlier, kept)
     assert any((later[key] != kept[key]).any() for key in kept)
 
@@ -206,66 +388,64 @@ def test_gradients_of_an_earlier_pass_stay_as_they_were(name):
 def test_a_second_forward_replaces_what_was_kept(name):
     layer, inputs, _ = make(name)
     fresh = copy.deepcopy(layer)
-    _, others, dout = make(name, seed=1)
+    _, others, douts = make(name, seed=1)
     layer.forward(*inputs)
     for each in (layer, fresh):
         each.forward(*others)
-    assert_same(gradients(layer, others, dout), gradients(fresh, others, dout))
+    assert_same(gradients(layer, others, douts), gradients(fresh, others, douts))
 
 
 @every_case
 def test_nothing_is_written_into_inputs_or_upstream_gradient(name):
-    layer, inputs, dout = make(name)
-    kept = copy.deepcopy((inputs, dout))
+    layer, inputs, douts = make(name)
+    kept = copy.deepcopy((inputs, douts))
     inputs = [read_only(x) for x in inputs]
     layer.forward(*inputs)
-    dout = read_only(dout) if isinstance(dout, np.ndarray) else dout
-    for key, gradient in gradients(layer, inputs, dout).items():
-        assert not np.shares_memory(gradient, dout), key
-    for array, before in zip(arrays_in([inputs, dout]), arrays_in(kept), strict=True):
+    douts = [read_only(x) if isinstance(x, np.ndarray) else x for x in douts]
+    for key, gradient in gradients(layer, inputs, douts).items():
+        assert not any(np.shares_memory(gradient, x) for x in douts), key
+    for array, before in zip(arrays_in([inputs, douts]), arrays_in(kept), strict=True):
         np.testing.assert_array_equal(array, before)
 
 
 @every_case
 def test_backward_changes_nothing_that_forward_kept(name):
-    layer, inputs, dout = make(name)
+    layer, inputs, douts = make(name)
     layer.forward(*inputs)
     kept = copy.deepcopy(arrays_in(layer))
-    layer.backward(dout)
+    layer.backward(*douts)
     for array, before in zip(arrays_in(layer), kept, strict=True):
         np.testing.assert_array_equal(array, before)
 
 
 @every_case
 def test_backward_before_forward_is_refused(name):
-    layer, _, dout = make(name)
+    layer, _, douts = make(name)
     with refusal(RuntimeError, "backward needs a forward pass"):
-        layer.backward(dout)
+        layer.backward(*douts)
 
 
 @every_case
 @pytest.mark.parametrize("through", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_a_copy_computes_the_same_and_shares_nothing(name, through):
-    layer, inputs, dout = make(name)
+    layer, inputs, douts = make(name)
     twin = through(layer)
     for each in (layer, twin):
         each.forward(*inputs)
-    assert_same(gradients(twin, inputs, dout), gradients(layer, inputs, dout))
+    assert_same(gradients(twin, inputs, douts), gradients(layer, inputs, douts))
     for key in twin.params:
         before = layer.params[key].copy()
-        out = twin.forward(*inputs)
+        first = outputs(twin, inputs)
         twin.params[key] *= 1.5
         np.testing.assert_array_equal(layer.params[key], before)
-        assert (twin.forward(*inputs) != out).any(), "the copy's layers have come loose"
+        second = outputs(twin, inputs)
+        assert any((p != q).any() for p, q in zip(first, second, strict=True)), "come loose"
 
 
-@every_case
-@pytest.mark.parametrize("spoil", ["shape", "rank", "dtype", "nan", "inf", "list", "string"])
-def test_a_bad_upstream_gradient_is_refused(name, spoil):
-    layer, inputs, dout = make(name)
-    out = layer.forward(*inputs)
-    if np.ndim(out) == 0:
-        bad, error, wanted = {
+def spoiled(dout, spoil):
+    """Return an upstream gradient gone bad, the error it deserves, and what that should say."""
+    if np.ndim(dout) == 0:
+        return {
             "shape": (np.ones(2), TypeError, "got an array of shape (2,)"),
             "rank": (np.ones((1, 1)), TypeError, "got an array of shape (1, 1)"),
             "dtype": (1j, TypeError, "got complex 1j"),
@@ -274,26 +454,27 @@ def test_a_bad_upstream_gradient_is_refused(name, spoil):
             "list": ([1.0], TypeError, "got list [1.0]"),
             "string": ("1", TypeError, "got str '1'"),
         }[spoil]
-    else:
-        bad, error, wanted = {
-            "shape": (dout[1:], ValueError, f"must have shape {dout.shape}, got {dout[1:].shape}"),
-            "rank": (
-                dout[None],
-                ValueError,
-                f"must have shape {dout.shape}, got {(1, *dout.shape)}",
-            ),
-            "dtype": (
-                dout.astype("f4"),
-                TypeError,
-                "dtype float64, the dtype of the layer's output",
-            ),
-            "nan": (np.full_like(dout, np.nan), ValueError, "must be finite, got nan at index [0"),
-            "inf": (np.full_like(dout, np.inf), ValueError, "must be finite, got inf at index [0"),
-            "list": (dout.tolist(), TypeError, "must be a numpy array, got list"),
-            "string": ("1", TypeError, "must be a numpy array, got str '1'"),
-        }[spoil]
-    with refusal(error, "dout must ", wanted):
-        layer.backward(bad)
+    shapes = f"must have shape {dout.shape}, got "
+    return {
+        "shape": (dout[1:], ValueError, f"{shapes}{dout[1:].shape}"),
+        "rank": (dout[None], ValueError, f"{shapes}{(1, *dout.shape)}"),
+        "dtype": (dout.astype("f4"), TypeError, "dtype float64, the dtype of the layer's output"),
+        "nan": (np.full_like(dout, np.nan), ValueError, "must be finite, got nan at index [0"),
+        "inf": (np.full_like(dout, np.inf), ValueError, "must be finite, got inf at index [0"),
+        "list": (dout.tolist(), TypeError, "must be a numpy array, got list"),
+        "string": ("1", TypeError, "must be a numpy array, got str '1'"),
+    }[spoil]
+
+
+@every_case
+@pytest.mark.parametrize("spoil", ["shape", "rank", "dtype", "nan", "inf", "list", "string"])
+def test_a_bad_upstream_gradient_is_refused(name, spoil):
+    layer, inputs, douts = make(name)
+    layer.forward(*inputs)
+    for position, argument in enumerate(inspect.signature(layer.backward).parameters):
+        bad, error, wanted = spoiled(douts[position], spoil)
+        with refusal(error, f"{argument} must ", wanted):
+            layer.backward(*douts[:position], bad, *douts[position + 1 :])
 
 
 @every_case
@@ -309,8 +490,8 @@ def test_a_bad_upstream_gradient_is_refused(name, spoil):
 )
 def test_bad_input_is_refused_by_the_name_of_the_argument(name, error, spoil, wanted):
     layer, inputs, _ = make(name)
-    for position, argument in enumerate(inspect.signature(layer.forward).parameters):
-        if argument in differentiable(layer, inputs):
+    for position, argument in enumerate(named(layer, inputs)):
+        if argument in of_floats(layer, inputs):
             bad = [spoil(x) if i == position else x for i, x in enumerate(inputs)]
             with refusal(error, f"{argument} must ", wanted):
                 layer.forward(*bad)

@@ -77,8 +77,12 @@ def test_adam_equals_that_of_pytorch_over_twenty_steps(dtype, rtol, options):
         (TypeError, lambda p, g: (p, g | {"b": g["b"].astype("f4")}), "must have dtype float64"),
         (ValueError, lambda p, g: (p, g | {"b": g["b"] * np.nan}), "grads['b'] must be finite"),
         (ValueError, lambda p, g: (p | {"b": read_only(p["b"])}, g), "params['b'] must be "),
-        (TypeError, lambda p, g: (p, None), "grads must be a dict of arrays, got NoneType None"),
-        (TypeError, lambda p, g: ([p], g), "params must be a dict of arrays, got list"),
+        (
+            TypeError,
+            lambda p, g: (p, None),
+            "grads must be a dict of arrays by name, got NoneType None",
+        ),
+        (TypeError, lambda p, g: ([p], g), "params must be a dict of arrays by name, got list"),
     ],
 )
 def test_on_bad_gradients_nothing_has_changed(optimiser, error, spoil, wanted):

@@ -1,0 +1,663 @@
+"""Recurrent layers: cells that make one step, and layers that make all steps of a sequence.
+
+The cells state the equations: `RNNCell`, `LSTMCell`, `GRUCell`. `Unrolled` puts one
+after the other, a Python object for every step, exactly as the unrolled network is
+drawn; it is the definition. `TimeRNN`, `TimeLSTM` and `TimeGRU` compute the same
+numbers fast: what does not depend on the step before is one matrix product for the
+whole sequence, and only the product with the last state is left inside the loop.
+"""
+
+import copy
+
+import numpy as np
+
+from . import _validate
+from .functions import sigmoid
+from .layers import Parameters, RowGradient, batch_first, time_first
+
+__all__ = [
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "TimeGRU",
+    "TimeLSTM",
+    "TimeRNN",
+    "TimeTokenRNN",
+    "Unrolled",
+]
+
+
+def _tanh_slope(h):
+    return 1 - h**2
+
+
+def _sigmoid_slope(h):
+    return h * (1 - h)
+
+
+# The activations of a plain RNN, each with its derivative from its own output.
+_ACTIVATIONS = {"tanh": (np.tanh, _tanh_slope), "sigmoid": (sigmoid, _sigmoid_slope)}
+
+
+# One step ------------------------------------------------------------------------------
+
+
+class RNNCell:
+    """One step of a plain recurrent network.
+
+    .. math:: h_t = \\tanh(x_t W_x + h_{t-1} W_h + b)
+
+    Parameters
+    ----------
+    Wx : ndarray, shape (D, H)
+    Wh : ndarray, shape (H, H)
+    b : ndarray, shape (H,)
+        All float32 or all float64. The cell uses the arrays themselves, no copies.
+    activation : {"tanh", "sigmoid"}
+
+    Notes
+    -----
+    With :math:`z_t` for the sum inside the brackets, and :math:`dh` for what the loss
+    sends back to :math:`h_t`:
+
+    .. math:: dz_t = dh \\odot (1 - h_t^2), \\qquad dx_t = dz_t W_x^T, \\qquad
+              dh_{t-1} = dz_t W_h^T
+
+    .. math:: dW_x = x_t^T dz_t, \\qquad dW_h = h_{t-1}^T dz_t, \\qquad
+              db = \\sum_n dz_{tn}
+    """
+
+    NAMES = ("h",)  # of the arrays that make up the state
+
+    def __init__(self, Wx, Wh, b, activation="tanh"):
+        self.params, self.grads = _parameters(1, Wx=Wx, Wh=Wh, b=b), {}
+        self.f, self.df = _activation(activation)
+        self.h = None
+
+    def forward(self, x, h_prev):
+        """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
+        Wx, Wh, b = self.params.values()
+        _check_step(self, x, h_prev=h_prev)
+        self.x, self.h_prev = x, h_prev
+        self.h = self.f(x @ Wx + h_prev @ Wh + b)  # (N, D) @ (D, H) + (N, H) @ (H, H)
+        return self.h
+
+    def backward(self, dh):
+        """Return ``(dx, dh_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
+        h, (Wx, Wh, _) = _validate.forwarded(self, self.h), self.params.values()
+        _validate.dout(dh, h.shape, h.dtype, name="dh")
+        dz = dh * self.df(h)  # (N, H)
+        self.grads = {
+            "Wx": self.x.T @ dz,  # (D, N) @ (N, H) -> (D, H)
+            "Wh": self.h_prev.T @ dz,  # (H, N) @ (N, H) -> (H, H)
+            "b": dz.sum(axis=0),  # (N, H) -> (H,)
+        }
+        return dz @ Wx.T, dz @ Wh.T  # (N, H) @ (H, D) and (N, H) @ (H, H)
+
+
+class LSTMCell:
+    """One step of a long short-term memory.
+
+    .. math:: i, f, o = \\sigma(\\cdot), \\qquad g = \\tanh(\\cdot) \\qquad \\text{of the four
+              quarters of } x_t W_x + h_{t-1} W_h + b
+
+    .. math:: c_t = f \\odot c_{t-1} + i \\odot g, \\qquad h_t = o \\odot \\tanh(c_t)
+
+    Parameters
+    ----------
+    Wx : ndarray, shape (D, 4H)
+    Wh : ndarray, shape (H, 4H)
+    b : ndarray, shape (4H,)
+        The quarters belong to the gates i, f, g, o: the order of PyTorch, whose two
+        biases add up to this one.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997);
+    Gers, Schmidhuber and Cummins, "Learning to Forget", Neural Computation 12 (2000).
+    """
+
+    NAMES = ("h", "c")
+
+    def __init__(self, Wx, Wh, b):
+        self.params, self.grads = _parameters(4, Wx=Wx, Wh=Wh, b=b), {}
+        self.gates = None
+
+    def forward(self, x, h_prev, c_prev):
+        """Return the new ``(h, c)``, each (N, H), from x (N, D) and the old ones (N, H)."""
+        Wx, Wh, b = self.params.values()
+        _check_step(self, x, h_prev=h_prev, c_prev=c_prev)
+        self.x, self.h_prev, self.c_prev = x, h_prev, c_prev
+        z = x @ Wx + h_prev @ Wh + b  # (N, D) @ (D, 4H) + (N, H) @ (H, 4H) -> (N, 4H)
+        self.gates, h, self.c = self.from_sums(z, c_prev)
+        return h, self.c
+
+    def backward(self, dh, dc):
+        """Return ``(dx, dh_prev, dc_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
+        gates, (Wx, Wh, _) = _validate.forwarded(self, self.gates), self.params.values()
+        for name, value in (("dh", dh), ("dc", dc)):
+            _validate.dout(value, self.c.shape, self.c.dtype, name=name)
+        dz, dc_prev = self.to_sums(gates, self.c_prev, self.c, dh, dc)
+        self.grads = {
+            "Wx": self.x.T @ dz,  # (D, N) @ (N, 4H) -> (D, 4H)
+            "Wh": self.h_prev.T @ dz,  # (H, N) @ (N, 4H) -> (H, 4H)
+            "b": dz.sum(axis=0),  # (N, 4H) -> (4H,)
+        }
+        return dz @ Wx.T, dz @ Wh.T, dc_prev  # (N, 4H) @ (4H, D) and (N, 4H) @ (4H, H)
+
+    @staticmethod
+    def from_sums(z, c_prev):
+        """Return the gates, shape (4, N, H), and the new h and c from the sums (N, 4H)."""
+        i, f, g, o = np.split(z, 4, axis=-1)
+        i, f, g, o = gates = np.stack([sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)])
+        c = f * c_prev + i * g
+        return gates, o * np.tanh(c), c
+
+    @staticmethod
+    def to_sums(gates, c_prev, c, dh, dc):
+        """Return dL/dz, shape (..., 4H), and dL/dc_prev; any leading axes will do."""
+        i, f, g, o = gates
+        s = np.tanh(c)
+        dc = dc + dh * o * (1 - s**2)  # from the next step, and through h
+        di, df, dg, do = dc * g, dc * c_prev, dc * i, dh * s
+        dz = [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)]
+        return np.concatenate(dz, axis=-1), dc * f
+
+
+class GRUCell:
+    """One step of a gated recurrent unit.
+
+    .. math:: r = \\sigma(a_r + q_r), \\qquad u = \\sigma(a_u + q_u), \\qquad
+              n = \\tanh(a_n + r \\odot (q_n + b_h))
+
+    .. math:: h_t = (1 - u) \\odot n + u \\odot h_{t-1}
+
+    where the indices r, u, n name the thirds of :math:`a = x_t W_x + b` and
+    :math:`q = h_{t-1} W_h`.
+
+    Parameters
+    ----------
+    Wx : ndarray, shape (D, 3H)
+    Wh : ndarray, shape (H, 3H)
+    b : ndarray, shape (3H,)
+    bh : ndarray, shape (H,)
+        The bias that the reset gate r multiplies. The thirds and the equations are
+        those of PyTorch, which calls the update gate u by the letter z.
+
+    References
+    ----------
+    Cho and others, "Learning Phrase Representations using RNN Encoder-Decoder for
+    Statistical Machine Translation", EMNLP 2014.
+    """
+
+    NAMES = ("h",)
+
+    def __init__(self, Wx, Wh, b, bh):
+        self.params, self.grads = _parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh), {}
+        self.gates = None
+
+    def forward(self, x, h_prev):
+        """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
+        Wx, Wh, b, bh = self.params.values()
+        _check_step(self, x, h_prev=h_prev)
+        self.x, self.h_prev = x, h_prev
+        a = x @ Wx + b  # (N, D) @ (D, 3H) -> (N, 3H)
+        self.gates, h = self.from_sums(a, h_prev @ Wh, bh, h_prev)
+        return h
+
+    def backward(self, dh):
+        """Return ``(dx, dh_prev)``; put dL/dWx, dL/dWh, dL/db and dL/dbh into `grads`."""
+        gates, (Wx, Wh, _, _) = _validate.forwarded(self, self.gates), self.params.values()
+        _validate.dout(dh, self.h_prev.shape, Wx.dtype, name="dh")
+        da, dq, dh_prev = self.to_sums(gates, self.h_prev, dh)
+        self.grads = {
+            "Wx": self.x.T @ da,  # (D, N) @ (N, 3H) -> (D, 3H)
+            "Wh": self.h_prev.T @ dq,  # (H, N) @ (N, 3H) -> (H, 3H)
+            "b": da.sum(axis=0),  # (N, 3H) -> (3H,)
+            "bh": dq[:, -dh.shape[1] :].sum(axis=0),  # (N, H) -> (H,)
+        }
+        return da @ Wx.T, dh_prev + dq @ Wh.T  # (N, 3H) @ (3H, D) and (N, 3H) @ (3H, H)
+
+    @staticmethod
+    def from_sums(a, q, bh, h_prev):
+        """Return r, u, n and what r multiplies, stacked to (4, N, H), and the new h."""
+        (ar, au, an), (qr, qu, qn) = np.split(a, 3, axis=-1), np.split(q, 3, axis=-1)
+        r, u, m = sigmoid(ar + qr), sigmoid(au + qu), qn + bh
+        n = np.tanh(an + r * m)
+        return np.stack([r, u, n, m]), (1 - u) * n + u * h_prev
+
+    @staticmethod
+    def to_sums(gates, h_prev, dh):
+        """Return dL/da and dL/dq, (..., 3H), and the part of dL/dh_prev that skips q."""
+        r, u, n, m = gates
+        dan = dh * (1 - u) * (1 - n**2)
+        dau = dh * (h_prev - n) * u * (1 - u)
+        dar = dan * m * r * (1 - r)
+        da = np.concatenate([dar, dau, dan], axis=-1)
+        dq = np.concatenate([dar, dau, dan * r], axis=-1)
+        return da, dq, dh * u
+
+
+# All steps -----------------------------------------------------------------------------
+
+
+class _Recurrent:
+    """What all layers for sequences share: where a sequence begins, and their manners.
+
+    A stateful layer begins each sequence in the state that the last one ended in; any
+    other begins in the state of `set_state`, or at zero.
+    """
+
+    NAMES = ("h",)  # of the arrays that make up the state
+
+    def __init__(self, params, stateful, truncation):
+        stateful = _validate.boolean("stateful", stateful)
+        if truncation is not None:
+            truncation = _validate.integer("truncation", truncation, minimum=1)
+        self.params, self.grads = params, {}
+        self.stateful, self.truncation = stateful, truncation
+        self.cache = None
+        self.reset_state()
+
+    def set_state(self, h, c=None):
+        """Begin the next sequence in this state.
+
+        Parameters
+        ----------
+        h : ndarray, shape (N, H)
+        c : ndarray, shape (N, H), optional
+            The second half of an LSTM's state; other layers have none.
+        """
+        state = {"h": h} if c is None else {"h": h, "c": c}
+        if tuple(state) != self.NAMES:
+            raise TypeError(
+                f"the state of this layer must be {' and '.join(self.NAMES)}, "
+                f"got {' and '.join(state)}"
+            )
+        Wh = self.params["Wh"]
+        shape = (len(h) if np.ndim(h) == 2 else "N", len(Wh))
+        for name, value in state.items():
+            _validate.floats(name, value, shape, dtype=Wh.dtype, like="Wh")
+        self._keep(np.stack(list(state.values())), begin=True)
+
+    def reset_state(self):
+        """Forget the state: begin the next sequence at zero."""
+        self._keep([None] * len(self.NAMES), begin=True)
+        self._begin = None
+
+    def _check(self, xs):
+        """Check the inputs; return N."""
+        Wx = self.params["Wx"]
+        _validate.floats("xs", xs, ("N", "T", len(Wx)), dtype=Wx.dtype, like="Wx")
+        return len(xs)
+
+    def _begin_in(self, xs):
+        """Check the inputs; return the state to begin in, shape (S, N, H)."""
+        N, Wh = self._check(xs), self.params["Wh"]
+        if xs.size == 0:
+            raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
+        if self._begin is None:
+            return np.zeros((len(self.NAMES), N, len(Wh)), Wh.dtype)
+        if self._begin.shape[1] != N:
+            raise ValueError(
+                f"xs must have N = {self._begin.shape[1]}, the batch size of the state that this "
+                f"layer begins in, got shape {xs.shape}; reset_state() forgets that state"
+            )
+        return self._begin
+
+    def _keep(self, state, *, begin):
+        """Show a state to the reader, as `h` (and `c`); perhaps begin in it next time."""
+        for name, value in zip(self.NAMES, state, strict=True):
+            setattr(self, name, None if value is None else value.copy())
+        if begin:
+            self._begin = state
+
+    def _keep_dstate(self, dstate):
+        """Show dL with respect to the state that the sequence began in: `dh0` (and `dc0`)."""
+        for name, value in zip(self.NAMES, dstate, strict=True):
+            setattr(self, f"d{name}0", value)
+
+
+class Unrolled(_Recurrent):
+    """Cells in a row, one Python object for every step: the unrolled network, literally.
+
+    This is the definition that `TimeRNN`, `TimeLSTM` and `TimeGRU` are tested against,
+    and it has their methods. It is slow.
+
+    Parameters
+    ----------
+    cell : RNNCell, LSTMCell or GRUCell
+        Copied for every step; the copies share its parameters.
+    stateful : bool
+    truncation : int, optional
+        As for `TimeRNN`.
+    """
+
+    def __init__(self, cell, stateful=False, truncation=None):
+        _validate.having("cell", cell, ("forward", "backward", "params", "NAMES"), "a cell")
+        self.cell, self.NAMES = cell, cell.NAMES
+        super().__init__(cell.params, stateful, truncation)
+
+    def forward(self, xs):
+        """Map inputs (N, T, D) to hidden states (N, T, H)."""
+        state = self._begin_in(xs)
+        cells, hs = [], []
+        for t in range(xs.shape[1]):
+            cells.append(copy.copy(self.cell))
+            state = np.reshape(cells[t].forward(xs[:, t], *state), state.shape)
+            hs.append(state[0])
+        self.cache = cells, xs.shape
+        self._keep(state, begin=self.stateful)
+        return np.stack(hs, axis=1)
+
+    def backward(self, dhs):
+        """Return dL/dxs, shape (N, T, D); fill `grads`; leave dL/dh0 in `dh0`."""
+        cells, (N, T, D) = _validate.forwarded(self, self.cache)
+        H, dtype = len(self.params["Wh"]), self.params["Wh"].dtype
+        _validate.dout(dhs, (N, T, H), dtype, name="dhs")
+        dxs = np.zeros((N, T, D), dtype)
+        grads = {name: np.zeros_like(param) for name, param in self.params.items()}
+        zeros = np.zeros((len(self.NAMES), N, H), dtype)
+
+        def through(t, dh, *dc):
+            """Send a gradient back through cell t, collecting what it leaves there."""
+            dx, *dstate = cells[t].backward(dh, *dc)
+            dxs[:, t] += dx
+            for name, grad in cells[t].grads.items():
+                grads[name] += grad
+            return dstate
+
+        if self.truncation is None:
+            dstate = zeros
+            for t in reversed(range(T)):  # a state feeds its output and the next step
+                dstate = through(t, dhs[:, t] + dstate[0], *dstate[1:])
+        else:
+            dstate = zeros.copy()
+            for t in range(T):  # the loss at step t reaches the cells t, t - 1, ...
+                reaching = dhs[:, t], *zeros[1:]
+                for s in range(t, max(t - self.truncation, -1), -1):
+                    reaching = through(s, *reaching)
+                if s == 0:
+                    dstate += reaching
+        self.grads = grads
+        self._keep_dstate(dstate)
+        return dxs
+
+
+class _TimeLayer(_Recurrent):
+    """The fused path: what is not recurrent is done for all steps at once.
+
+    A subclass says how the steps are made, `_run`, and how a gradient passes back
+    through one cell, or through many side by side, `_back`.
+    """
+
+    def forward(self, xs):
+        """Map inputs (N, T, D) to hidden states (N, T, H)."""
+        begin = self._begin_in(xs)
+        xs = time_first(xs)
+        states = np.empty((len(begin), len(xs) + 1, *begin.shape[1:]), begin.dtype)
+        states[:, 0] = begin
+        local = self._run(self._sums(xs), states)
+        self.cache = xs, states, local
+        self._keep(states[:, -1].copy(), begin=self.stateful)
+        return batch_first(states[0, 1:])
+
+    def backward(self, dhs):
+        """Return dL/dxs, shape (N, T, D); fill `grads`; leave dL/dh0 in `dh0`."""
+        xs, states, _ = _validate.forwarded(self, self.cache)
+        T, N, H = states[0, 1:].shape
+        _validate.dout(dhs, (N, T, H), states.dtype, name="dhs")
+        full = self.truncation is None or self.truncation >= T
+        back = self._back_through_all if full else self._back_through_window
+        dsums = np.zeros((T, N, len(self.params["b"])), states.dtype)
+        dstate = back(time_first(dhs), dsums, np.zeros_like(states[:, 0]))
+        dsums = dsums.reshape(T * N, -1)
+        dxs, grads = self._back_to_inputs(xs, dsums)
+        self.grads = {**grads, **self._back_to_weights(dsums)}
+        self._keep_dstate(dstate)
+        return dxs
+
+    def _sums(self, xs):
+        """Return what the inputs add to the sums of every gate: x Wx + b, all steps at once."""
+        (T, N, D), Wx = xs.shape, self.params["Wx"]
+        sums = xs.reshape(T * N, D) @ Wx  # (T N, D) @ (D, G H) -> (T N, G H)
+        sums += self.params["b"]
+        return sums.reshape(T, N, -1)
+
+    def _back_to_inputs(self, xs, dsums):
+        """Return dL/dxs, and the gradients of the weights that meet the inputs."""
+        (T, N, D), Wx = xs.shape, self.params["Wx"]
+        dWx = xs.reshape(T * N, D).T @ dsums  # (D, T N) @ (T N, G H) -> (D, G H)
+        dxs = dsums @ Wx.T  # (T N, G H) @ (G H, D) -> (T N, D)
+        return batch_first(dxs.reshape(T, N, D)), {"Wx": dWx}
+
+    def _back_through_all(self, dhs, dsums, dstate):
+        """Visit each cell once, the last one first: full BPTT."""
+        for t in reversed(range(len(dhs))):
+            dstate[0] += dhs[t]  # a state feeds its output and the next step
+            dsums[t], dstate = self._back(t, dstate)
+        return dstate
+
+    def _back_through_window(self, dhs, dsums, dstate):
+        """Take the losses of all steps back side by side, one cell further at a time."""
+        T = len(dhs)
+        dstates = np.zeros((len(dstate), *dhs.shape), dhs.dtype)
+        dstates[0] = dhs
+        for lag in range(self.truncation):  # dstates[:, t] is of the loss at step t + lag
+            dsum, dstates = self._back(slice(T - lag), dstates)
+            dsums[: T - lag] += dsum
+            dstate += dstates[:, 0]  # has arrived where the sequence begins
+            dstates = dstates[:, 1:]
+        return dstate
+
+    def _back_to_weights(self, dsums):
+        _, (hs, *_), _ = self.cache
+        h_prev = hs[:-1].reshape(len(dsums), -1)
+        return {
+            "Wh": h_prev.T @ dsums,  # (H, T N) @ (T N, G H) -> (H, G H)
+            "b": dsums.sum(axis=0),  # (T N, G H) -> (G H,)
+        }
+
+
+class TimeRNN(_TimeLayer):
+    """A plain recurrent layer over a whole sequence: `RNNCell`, T times.
+
+    .. math:: h_t = \\tanh(x_t W_x + h_{t-1} W_h + b), \\qquad t = 0, \\dots, T - 1
+
+    Parameters
+    ----------
+    Wx : ndarray, shape (D, H)
+    Wh : ndarray, shape (H, H)
+    b : ndarray, shape (H,)
+        All float32 or all float64. The layer uses the arrays themselves, no copies.
+    stateful : bool
+        Begin each sequence in the state in which the last one ended.
+    truncation : int, optional
+        Cut the gradient, never the state: with ``truncation=k`` the loss at step t is
+        differentiated through the cells t, t - 1, ..., t - k + 1 only. So k = 1 carries
+        no gradient from step to step; ``None``, or k >= T, is full BPTT.
+    activation : {"tanh", "sigmoid"}
+
+    Attributes
+    ----------
+    h : ndarray, shape (N, H)
+        The state after the last forward pass.
+    dh0 : ndarray, shape (N, H)
+        The gradient with respect to the state that the sequence began in.
+
+    References
+    ----------
+    The window of the truncation: Williams and Peng, "An Efficient Gradient-Based
+    Algorithm for On-Line Training of Recurrent Network Trajectories", Neural
+    Computation 2 (1990).
+    """
+
+    def __init__(self, Wx, Wh, b, stateful=False, truncation=None, activation="tanh"):
+        super().__init__(_parameters(1, Wx=Wx, Wh=Wh, b=b), stateful, truncation)
+        self.f, self.df = _activation(activation)
+
+    def _run(self, sums, states):
+        (hs,), Wh = states, self.params["Wh"]
+        for t in range(len(sums)):
+            hs[t + 1] = self.f(sums[t] + hs[t] @ Wh)  # (N, H) @ (H, H) -> (N, H)
+        return self.df(hs[1:])
+
+    def _back(self, cells, dstate):
+        (dh,), (_, _, slopes) = dstate, self.cache
+        dz = dh * slopes[cells]  # (..., N, H)
+        return dz, (dz @ self.params["Wh"].T)[None]  # (..., N, H) @ (H, H) -> (..., N, H)
+
+
+class TimeTokenRNN(TimeRNN):
+    """`TimeEmbedding` and `TimeRNN` in one: the same numbers with less work.
+
+    Wherever a token stands, its vector meets the same weights. So each distinct token
+    of the batch is multiplied with Wx once, not at every place where it occurs; and on
+    the way back the gradients of those places are added up before they are multiplied.
+
+    Parameters
+    ----------
+    W : ndarray, shape (V, D)
+        The embedding.
+    Wx, Wh, b : ndarray
+    stateful : bool
+    truncation : int, optional
+        As for `TimeRNN`.
+    """
+
+    def __init__(self, W, Wx, Wh, b, stateful=False, truncation=None):
+        super().__init__(Wx, Wh, b, stateful, truncation)
+        _validate.floats("W", W, ("V", len(Wx)), dtype=Wx.dtype, like="Wx")
+        self.params = Parameters(W=W, **self.params)
+
+    def _check(self, xs):
+        V = len(self.params["W"])
+        return len(_validate.indices("xs", xs, ("N", "T"), size=V, what="token ids"))
+
+    def _sums(self, xs):
+        W, Wx, _, b = self.params.values()
+        tokens, places = np.unique(xs, return_inverse=True)
+        return (W[tokens] @ Wx + b)[places]  # (K, D) @ (D, H) -> (K, H), then (T, N, H)
+
+    def _back_to_inputs(self, xs, dsums):
+        W, Wx, _, _ = self.params.values()
+        summed = RowGradient.summed(xs.ravel(), dsums, (len(W), dsums.shape[1]))
+        dWx = W[summed.ids].T @ summed.rows  # (D, K) @ (K, H) -> (D, H)
+        rows = summed.rows @ Wx.T  # (K, H) @ (H, D) -> (K, D)
+        return None, {"W": RowGradient(summed.ids, rows, W.shape), "Wx": dWx}
+
+
+class TimeLSTM(_TimeLayer):
+    """A long short-term memory over a whole sequence: `LSTMCell`, T times.
+
+    Parameters
+    ----------
+    Wx : ndarray, shape (D, 4H)
+    Wh : ndarray, shape (H, 4H)
+    b : ndarray, shape (4H,)
+    stateful : bool
+    truncation : int, optional
+        As for `TimeRNN`; the cut goes through h and c alike.
+
+    Attributes
+    ----------
+    h, c : ndarray, shape (N, H)
+        The state after the last forward pass.
+    dh0, dc0 : ndarray, shape (N, H)
+        The gradients with respect to the state that the sequence began in.
+    """
+
+    NAMES = LSTMCell.NAMES
+
+    def __init__(self, Wx, Wh, b, stateful=False, truncation=None):
+        super().__init__(_parameters(4, Wx=Wx, Wh=Wh, b=b), stateful, truncation)
+
+    def _run(self, sums, states):
+        (hs, cs), Wh, gates = states, self.params["Wh"], []
+        for t in range(len(sums)):
+            z = sums[t] + hs[t] @ Wh  # (N, H) @ (H, 4H) -> (N, 4H)
+            gate, hs[t + 1], cs[t + 1] = LSTMCell.from_sums(z, cs[t])
+            gates.append(gate)
+        return np.stack(gates, axis=1)
+
+    def _back(self, cells, dstate):
+        _, (_, cs), gates = self.cache
+        dz, dc = LSTMCell.to_sums(gates[:, cells], cs[:-1][cells], cs[1:][cells], *dstate)
+        return dz, np.stack([dz @ self.params["Wh"].T, dc])  # (..., N, 4H) @ (4H, H)
+
+
+class TimeGRU(_TimeLayer):
+    """A gated recurrent unit over a whole sequence: `GRUCell`, T times.
+
+    Parameters
+    ----------
+    Wx : ndarray, shape (D, 3H)
+    Wh : ndarray, shape (H, 3H)
+    b : ndarray, shape (3H,)
+    bh : ndarray, shape (H,)
+    stateful : bool
+    truncation : int, optional
+        As for `TimeRNN`.
+
+    Attributes
+    ----------
+    h, dh0 : ndarray, shape (N, H)
+        As for `TimeRNN`.
+    """
+
+    def __init__(self, Wx, Wh, b, bh, stateful=False, truncation=None):
+        super().__init__(_parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh), stateful, truncation)
+
+    def _run(self, sums, states):
+        (hs,), Wh, bh, gates = states, self.params["Wh"], self.params["bh"], []
+        for t in range(len(sums)):
+            q = hs[t] @ Wh  # (N, H) @ (H, 3H) -> (N, 3H)
+            gate, hs[t + 1] = GRUCell.from_sums(sums[t], q, bh, hs[t])
+            gates.append(gate)
+        return np.stack(gates, axis=1)
+
+    def _back(self, cells, dstate):
+        _, (hs,), gates = self.cache
+        da, dq, dh = GRUCell.to_sums(gates[:, cells], hs[:-1][cells], dstate[0])
+        return da, (dh + dq @ self.params["Wh"].T)[None]  # (..., N, 3H) @ (3H, H)
+
+    def _back_to_weights(self, dsums):
+        _, (hs,), (r, *_) = self.cache
+        TN, H = len(dsums), len(self.params["Wh"])
+        dq = dsums.copy()
+        dq[:, 2 * H :] *= r.reshape(TN, H)  # what reset let through
+        return (
+            super()._back_to_weights(dsums)
+            | {
+                "Wh": hs[:-1].reshape(TN, H).T @ dq,  # (H, T N) @ (T N, 3H) -> (H, 3H)
+                "bh": dq[:, 2 * H :].sum(axis=0),  # (T N, H) -> (H,)
+            }
+        )
+
+
+def _parameters(gates, *, Wx, Wh, b, **more):
+    """Check that the weights fit each other; H columns belong to each gate."""
+    _validate.floats("Wx", Wx, ("D", "H" if gates == 1 else f"{gates}H"))
+    D, columns = Wx.shape
+    H, rest = divmod(columns, gates)
+    if D == 0 or H == 0 or rest:
+        wanted = "(D, H)" if gates == 1 else f"(D, {gates}H)"
+        raise ValueError(f"Wx must have shape {wanted} and not be empty, got {Wx.shape}")
+    shapes = {"Wh": (H, columns), "b": (columns,), "bh": (H,)}
+    for name, value in {"Wh": Wh, "b": b, **more}.items():
+        _validate.floats(name, value, shapes[name], dtype=Wx.dtype, like="Wx")
+    return Parameters(Wx=Wx, Wh=Wh, b=b, **more)
+
+
+def _activation(name):
+    if name not in _ACTIVATIONS:
+        raise ValueError(f"activation must be one of {list(_ACTIVATIONS)}, got {name!r}")
+    return _ACTIVATIONS[name]
+
+
+def _check_step(cell, x, **state):
+    """Check the arguments of one step against the cell's weights."""
+    Wx, Wh = cell.params["Wx"], cell.params["Wh"]
+    _validate.floats("x", x, ("N", len(Wx)), dtype=Wx.dtype, like="Wx")
+    for name, value in state.items():
+        _validate.floats(name, value, (len(x), len(Wh)), dtype=Wx.dtype, like="Wx")
