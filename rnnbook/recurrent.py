@@ -258,6 +258,7 @@ class _Recurrent:
         self.stateful, self.truncation = stateful, truncation
         self.cache = None
         self.reset_state()
+        self._show_dstate([None] * len(self.NAMES))
 
     def set_state(self, h, c=None):
         """Begin the next sequence in this state.
@@ -278,12 +279,13 @@ class _Recurrent:
         shape = (len(h) if np.ndim(h) == 2 else "N", len(Wh))
         for name, value in state.items():
             _validate.floats(name, value, shape, dtype=Wh.dtype, like="Wh")
-        self._keep(np.stack(list(state.values())), begin=True)
+        self._begin = np.stack(list(state.values()))
+        self._show(self._begin.copy())
 
     def reset_state(self):
         """Forget the state: begin the next sequence at zero."""
-        self._keep([None] * len(self.NAMES), begin=True)
         self._begin = None
+        self._show([None] * len(self.NAMES))
 
     def _check(self, xs):
         """Check the inputs; return N."""
@@ -305,15 +307,19 @@ class _Recurrent:
             )
         return self._begin
 
-    def _keep(self, state, *, begin):
-        """Show a state to the reader, as `h` (and `c`); perhaps begin in it next time."""
-        for name, value in zip(self.NAMES, state, strict=True):
-            setattr(self, name, None if value is None else value.copy())
-        if begin:
-            self._begin = state
+    def _end_in(self, state):
+        """Keep the state that a sequence ended in; if stateful, the next begins in it."""
+        self._show(state)
+        if self.stateful:
+            self._begin = state.copy()
 
-    def _keep_dstate(self, dstate):
-        """Show dL with respect to the state that the sequence began in: `dh0` (and `dc0`)."""
+    def _show(self, state):
+        """Let the reader see the state, as `h` (and `c`)."""
+        for name, value in zip(self.NAMES, state, strict=True):
+            setattr(self, name, value)
+
+    def _show_dstate(self, dstate):
+        """Let the reader see the gradient of the state at the beginning, `dh0` (and `dc0`)."""
         for name, value in zip(self.NAMES, dstate, strict=True):
             setattr(self, f"d{name}0", value)
 
@@ -347,7 +353,7 @@ class Unrolled(_Recurrent):
             state = np.reshape(cells[t].forward(xs[:, t], *state), state.shape)
             hs.append(state[0])
         self.cache = cells, xs.shape
-        self._keep(state, begin=self.stateful)
+        self._end_in(state.copy())
         return np.stack(hs, axis=1)
 
     def backward(self, dhs):
@@ -380,7 +386,7 @@ class Unrolled(_Recurrent):
                 if s == 0:
                     dstate += reaching
         self.grads = grads
-        self._keep_dstate(dstate)
+        self._show_dstate(dstate)
         return dxs
 
 
@@ -399,7 +405,7 @@ class _TimeLayer(_Recurrent):
         states[:, 0] = begin
         local = self._run(self._sums(xs), states)
         self.cache = xs, states, local
-        self._keep(states[:, -1].copy(), begin=self.stateful)
+        self._end_in(states[:, -1].copy())
         return batch_first(states[0, 1:])
 
     def backward(self, dhs):
@@ -414,7 +420,7 @@ class _TimeLayer(_Recurrent):
         dsums = dsums.reshape(T * N, -1)
         dxs, grads = self._back_to_inputs(xs, dsums)
         self.grads = {**grads, **self._back_to_weights(dsums)}
-        self._keep_dstate(dstate)
+        self._show_dstate(dstate)
         return dxs
 
     def _sums(self, xs):
