@@ -58,9 +58,10 @@ lab: environment
 refresh: environment
 	@$(BIN)/python book/_ext/refresh.py $(NOTEBOOKS) || $(call fail,a notebook$(comma) see above)
 
-## Measure: the package, the weight of the pages, the time of a build.
-bench: book
-	@$(BIN)/python benchmarks/gradient_cost.py && $(BIN)/python benchmarks/book.py --build \
+## Measure: the package beside PyTorch and others, the weight of the pages, the time of a build.
+bench: book torch
+	@for benchmark in rnnlm adder gradient_cost "book --build"; do \
+	set -- $$benchmark; RNNBOOK_QUIET=1 $(BIN)/python benchmarks/$$1.py $$2 || exit 1; done \
 	    || $(call fail,a benchmark$(comma) see above)
 
 ## Choose the newest versions that pyproject.toml allows and write requirements.txt.

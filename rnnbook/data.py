@@ -180,7 +180,9 @@ def one_hot(t, size, *, dtype=np.float64):
     """Turn labels of shape (...) into one-hot rows of shape (..., size)."""
     size = _validate.integer("size", size, minimum=1)
     _validate.indices("t", t, None, size=size)
-    return np.eye(size, dtype=_validate.float_dtype("dtype", dtype))[t]
+    rows = np.zeros((*t.shape, size), _validate.float_dtype("dtype", dtype))
+    np.put_along_axis(rows, t[..., None], 1, axis=-1)
+    return rows
 
 
 def to_bits(numbers, bits):
@@ -268,6 +270,7 @@ def binary_sums(batch_size, *, bits=8, rng, dtype=np.float64):
     batch_size = _validate.integer("batch_size", batch_size, minimum=1)
     bits = _validate.integer("bits", bits, minimum=1, maximum=63)
     _validate.generator("rng", rng)
+    dtype = _validate.float_dtype("dtype", dtype)
 
     def batches():  # a generator of its own, so that bad arguments are refused at once
         while True:
@@ -284,12 +287,15 @@ def _integers_of(bits):
 
 def _whole_numbers(name, value, bits):
     """Check that all numbers fit in so many bits, as unsigned or in two's complement."""
-    if isinstance(value, (str, bytes)) or np.ndim(value) != 1:
+    kinds = (list, tuple, range, np.ndarray)
+    if not isinstance(value, kinds) or getattr(value, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a sequence of integers, got {_validate.describe(value)}")
     low, high = -(2 ** (bits - 1)), 2**bits - 1
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
-        for n, number in enumerate(value):
+        value = [
             _validate.integer(f"{name}[{n}]", number, minimum=low, maximum=high)
+            for n, number in enumerate(value)
+        ]
     elif value.size and (value.min() < low or value.max() > high):
         raise ValueError(
             f"{name} must hold integers from {low} to {high}, which fit in {bits} bits; "

@@ -28,7 +28,11 @@ def sigmoid(x):
     TypeError, ValueError
         If `x` is not floating point, or not finite.
     """
-    x = _validate.number_or_floats("x", x)
+    return unchecked_sigmoid(_validate.number_or_floats("x", x))
+
+
+def unchecked_sigmoid(x):
+    """Return `sigmoid` of what is known to be finite, for the loops that need it often."""
     e = np.exp(-np.abs(x))  # at most 1
     return np.where(x >= 0, 1, e)[()] / (1 + e)
 
@@ -53,7 +57,7 @@ def log_sum_exp(x):
     """
     _check_scores(x)
     m, _, total = _exponentials(x)
-    return (m + np.log(total))[..., 0]
+    return m + np.log(total)
 
 
 def softmax(x):
@@ -79,8 +83,7 @@ def softmax(x):
     """
     _check_scores(x)
     _, e, total = _exponentials(x)
-    e /= total
-    return e
+    return e / total[..., None]
 
 
 def cross_entropy(x, t):
@@ -112,15 +115,14 @@ def cross_entropy(x, t):
     _validate.floats("x", x, None)
     if x.ndim not in (1, 2) or x.size == 0:
         raise ValueError(f"x must have shape (N, C) or (C,) and not be empty, got {x.shape}")
-    losses, _ = losses_and_softmax(x, _validate.labels("t", t, x.shape))
+    losses, _, _ = losses_and_exponentials(x, _validate.labels("t", t, x.shape))
     return (losses / losses.size).sum()  # the sum alone might overflow
 
 
-def losses_and_softmax(x, t):
-    """Return the loss of every row of scores, in nats, and the rows' probabilities.
+def losses_and_exponentials(x, t):
+    """Return the loss of every row of scores, in nats, and what its softmax is made of.
 
-    The two share the exponentials, which are most of the work; so the loss layers
-    call this function. It checks nothing.
+    For the loss layers, which need both. It checks nothing.
 
     Parameters
     ----------
@@ -131,14 +133,16 @@ def losses_and_softmax(x, t):
     Returns
     -------
     losses : ndarray, shape (...)
-    y : ndarray, shape (..., C)
+    e : ndarray, shape (..., C)
+        The exponentials :math:`e^{x_j - m}`.
+    total : ndarray, shape (...)
+        Their sums. The softmax is e divided by total.
     """
     m, e, total = _exponentials(x)
     of_true_class = x.reshape(t.size, -1)[np.arange(t.size), t.ravel()].reshape(t.shape)
     with np.errstate(over="ignore"):
-        losses = np.log(total)[..., 0] - (of_true_class - m[..., 0])
-    e /= total
-    return losses, e
+        losses = np.log(total) - (of_true_class - m)
+    return losses, e, total
 
 
 def perplexity(loss):
@@ -171,11 +175,18 @@ def perplexity(loss):
 
 def _exponentials(x):
     """Return the maximum m of each row, e^(x - m), and the sum of the latter."""
-    m = x.max(axis=-1, keepdims=True)
-    with np.errstate(over="ignore"):  # x - m may reach -inf, and exp(-inf) = 0 is right
-        e = x - m
-    np.exp(e, out=e)
-    return m, e, e.sum(axis=-1, keepdims=True)
+    rows = x.reshape(-1, x.shape[-1])
+    m, total, e = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype), np.empty_like(rows)
+    ones = np.ones(rows.shape[1], x.dtype)
+    few = max(1, 2**17 // rows.shape[1])  # rows that stay in the processor's cache
+    for start in range(0, len(rows), few):
+        part = slice(start, start + few)
+        rows[part].max(axis=1, out=m[part])
+        with np.errstate(over="ignore"):  # may reach -inf, and exp(-inf) = 0 is right
+            np.subtract(rows[part], m[part, None], out=e[part])
+        np.exp(e[part], out=e[part])
+        np.dot(e[part], ones, out=total[part])  # (few, C) @ (C,) -> (few,), a fast sum
+    return m.reshape(x.shape[:-1]), e.reshape(x.shape), total.reshape(x.shape[:-1])
 
 
 def _check_scores(x):

@@ -11,7 +11,7 @@ so it may be called again. A second ``forward`` replaces what was kept.
 import numpy as np
 
 from . import _validate
-from .functions import losses_and_softmax, sigmoid
+from .functions import losses_and_exponentials, sigmoid
 
 __all__ = [
     "AddLayer",
@@ -41,16 +41,19 @@ class Parameters(dict):
     """
 
     def __setitem__(self, name, value):
-        if name not in self:
-            raise KeyError(f"there is no parameter {name!r}, only {', '.join(map(repr, self))}")
-        array = self[name]
-        if value is not array:  # `params[name] -= step` has done its work already
-            array[...] = _validate.floats(name, value, array.shape, dtype=array.dtype)
+        self.update({name: value})
 
     def update(self, *args, **kwargs):
-        """Write several parameters, each as by ``params[name] = value``."""
-        for name, value in dict(*args, **kwargs).items():
-            self[name] = value
+        """Write several parameters, or, if one of them does not fit, none."""
+        values = dict(*args, **kwargs)
+        for name, value in values.items():
+            if name not in self:
+                raise KeyError(f"there is no parameter {name!r}, only {', '.join(map(repr, self))}")
+            if value is not self[name]:
+                _validate.floats(name, value, self[name].shape, dtype=self[name].dtype)
+        for name, value in values.items():
+            if value is not self[name]:  # `params[name] -= step` has done its work already
+                self[name][...] = value
 
     def __reduce__(self):
         return type(self), (dict(self),)  # for copy.deepcopy and pickle
@@ -324,7 +327,12 @@ class SoftmaxWithLoss:
 
     def __init__(self):
         self.params, self.grads = Parameters(), {}
-        self.y = None
+        self.e = None
+
+    @property
+    def y(self):
+        """The probabilities of the last forward pass."""
+        return self.e / self.total[..., None]
 
     def forward(self, x, t):
         """Return the mean loss in nats per example.
@@ -344,14 +352,14 @@ class SoftmaxWithLoss:
         if x.ndim not in (1, 2) or x.size == 0:
             raise ValueError(f"x must have shape (N, C) or (C,) and not be empty, got {x.shape}")
         self.t = _validate.labels("t", t, x.shape)
-        losses, self.y = losses_and_softmax(x, self.t)
+        losses, self.e, self.total = losses_and_exponentials(x, self.t)
         return (losses / losses.size).sum()  # the sum alone might overflow
 
     def backward(self, dout=1.0):
         """Return dL/dx, shaped like the scores, for a scalar upstream gradient `dout`."""
-        y = _validate.forwarded(self, self.y)
-        dout = _validate.real("dout", dout)
-        return _probabilities_minus_truth(y, self.t, y.dtype.type(dout / self.t.size))
+        e = _validate.forwarded(self, self.e)
+        weight = e.dtype.type(_validate.real("dout", dout) / self.t.size)
+        return _probabilities_minus_truth(e, self.total, self.t, weight)
 
 
 class SquaredError:
@@ -387,11 +395,8 @@ class TimeEmbedding(Embedding):
     """`Embedding` for a batch of sequences.
 
     Like all layers for sequences it takes the batch first and keeps the time first in
-    memory: the rows of one time step lie side by side, ready for the next product.
-
-    Parameters
-    ----------
-    W : ndarray, shape (V, D)
+    memory: the rows of one time step lie side by side, ready for the next product. Its
+    parameters are those of `Embedding`.
     """
 
     def forward(self, ids):
@@ -413,17 +418,15 @@ class TimeEmbedding(Embedding):
 class TimeAffine(Affine):
     """`Affine` with the same weights at every time step: one product for all of them.
 
-    Parameters
-    ----------
-    W : ndarray, shape (D, H)
-    b : ndarray, shape (H,)
+    Its parameters are those of `Affine`.
     """
 
     def forward(self, xs):
         """Map inputs of shape (N, T, D) to outputs of shape (N, T, H)."""
         W, b = self.params["W"], self.params["b"]
-        (D, H), (N, T) = W.shape, np.shape(xs)[:2]
+        D, H = W.shape
         _validate.floats("xs", xs, ("N", "T", D), dtype=W.dtype, like="W")
+        N, T, _ = xs.shape
         self.x = time_first(xs)
         ys = self.x.reshape(T * N, D) @ W  # (T N, D) @ (D, H) -> (T N, H)
         ys += b
@@ -433,13 +436,14 @@ class TimeAffine(Affine):
         """Return dL/dxs, of shape (N, T, D); put dL/dW and dL/db into `grads`."""
         xs, W = _validate.forwarded(self, self.x), self.params["W"]
         (T, N, D), H = xs.shape, W.shape[1]
-        _validate.dout(dout, (N, T, H), W.dtype)
-        xs, dout = xs.reshape(T * N, D), time_first(dout).reshape(T * N, H)
-        self.grads = {
-            "W": xs.T @ dout,  # (D, T N) @ (T N, H) -> (D, H)
-            "b": dout.sum(axis=0),  # (T N, H) -> (H,)
-        }
-        dxs = dout @ W.T  # (T N, H) @ (H, D) -> (T N, D)
+        _validate.dout(dout, (N, T, H), W.dtype, look=False)
+        xs, rows = xs.reshape(T * N, D), time_first(dout).reshape(T * N, H)
+        with np.errstate(over="ignore", invalid="ignore"):
+            db = np.ones(T * N, W.dtype) @ rows  # (T N,) @ (T N, H) -> (H,), a fast sum
+        if not np.isfinite(db).all():  # a finite sum has finite terms: no need to look
+            _validate.finite("dout", dout)
+        self.grads = {"W": xs.T @ rows, "b": db}  # (D, T N) @ (T N, H) -> (D, H)
+        dxs = rows @ W.T  # (T N, H) @ (H, D) -> (T N, D)
         return batch_first(dxs.reshape(T, N, D))
 
 
@@ -455,7 +459,12 @@ class TimeSoftmaxWithLoss:
 
     def __init__(self):
         self.params, self.grads = Parameters(), {}
-        self.y = None
+        self.e = None
+
+    @property
+    def y(self):
+        """The probabilities of the last forward pass, shape (N, T, V)."""
+        return batch_first(self.e / self.total[..., None])
 
     def forward(self, xs, ts, mask=None):
         """Return the mean loss in nats per token.
@@ -482,15 +491,15 @@ class TimeSoftmaxWithLoss:
         _validate.mask("mask", mask, (N, T))
         self.t = time_first(_validate.labels("ts", ts, xs.shape, mask=mask))
         self.mask, self.count = time_first(mask), int(mask.sum())
-        losses, self.y = losses_and_softmax(time_first(xs), self.t)
+        self.e = None  # gives back its memory, which may be large, before more is taken
+        losses, self.e, self.total = losses_and_exponentials(time_first(xs), self.t)
         return (losses[self.mask] / self.count).sum()
 
     def backward(self, dout=1.0):
         """Return dL/dxs, of shape (N, T, V), for a scalar upstream gradient `dout`."""
-        y = _validate.forwarded(self, self.y)
-        dout = _validate.real("dout", dout)
-        weights = self.mask * y.dtype.type(dout / self.count)
-        return batch_first(_probabilities_minus_truth(y, self.t, weights))
+        e = _validate.forwarded(self, self.e)
+        weights = self.mask * e.dtype.type(_validate.real("dout", dout) / self.count)
+        return batch_first(_probabilities_minus_truth(e, self.total, self.t, weights))
 
 
 def time_first(sequences):
@@ -503,13 +512,13 @@ def batch_first(steps):
     return steps.swapaxes(0, 1)
 
 
-def _probabilities_minus_truth(y, t, weights):
-    """Return (y - t) times a weight for each row, where t holds integer labels."""
-    rows, C = t.size, y.shape[-1]
-    weights = np.broadcast_to(weights, t.shape).reshape(rows, 1)
-    y, true = y.reshape(rows, C), (np.arange(rows), t.ravel())
-    dx = y * weights
-    dx[true] = (y[true] - 1) * weights[:, 0]
+def _probabilities_minus_truth(e, total, t, weights):
+    """Return (softmax - t) times a weight for each row; see `losses_and_exponentials`."""
+    rows, C = t.size, e.shape[-1]
+    e, total, true = e.reshape(rows, C), total.reshape(rows), (np.arange(rows), t.ravel())
+    weights = np.broadcast_to(weights, t.shape).reshape(rows)
+    dx = e * (weights / total)[:, None]
+    dx[true] = (e[true] / total - 1) * weights
     return dx.reshape(*t.shape, C)
 
 

@@ -2,8 +2,6 @@
 
 import copy
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -119,6 +117,9 @@ class Network:
     """
 
     def __init__(self, layers, loss_layer, **names):
+        parts = ("forward", "backward", "params", "grads")
+        _validate.having("layers", layers, parts, "a Sequential")
+        _validate.having("loss_layer", loss_layer, parts, "a layer")
         self.layers, self.loss_layer = layers, loss_layer
         self._names = names or {name: name for name in layers.params}
         self.params = Parameters({name: layers.params[n] for name, n in self._names.items()})
@@ -300,9 +301,10 @@ class BinaryAdder(Network):
         int, or ndarray of int
             A sum that does not fit in its bits loses its carry, as in a processor.
         """
-        single = np.ndim(a) == 0
+        single = not hasattr(a, "__len__")
         a, b = ([a], [b]) if single else (a, b)
         xs, _ = binary_addition(a, b, bits=bits, dtype=self.params["Wx"].dtype)
+        _validate.boolean("signed", signed)
         sums = from_bits(self.predict(xs)[:, :, 0] > 0.5, signed=signed)
         return int(sums[0]) if single else sums
 
@@ -474,6 +476,7 @@ class SimpleRnnlm(Network):
         # Copies share the weights, but have a state and a memory of their own.
         layers = {name: copy.copy(layer) for name, layer in self.layers.layers.items()}
         layers["rnn"].reset_state()
+        layers["rnn"].stateful = True
         writer, tokens, xs = Sequential(**layers), [], start[None]
         for _ in range(length):
             scores = writer.forward(xs)[0, -1].astype(np.float64)
@@ -494,9 +497,11 @@ def save_parameters(path, params):
     path : str or os.PathLike
         Ends in ``.npz``. A file of that name is replaced, once the new one is complete.
     params : dict of str to ndarray
+        Of finite floats; nothing else would be read again.
     """
     path = _npz("path", path)
-    _validate.named_arrays("params", params)
+    for name, param in _validate.named_arrays("params", params).items():
+        _validate.floats(f"params[{name!r}]", param, None)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("xb") as file:
@@ -526,22 +531,14 @@ def load_parameters(path, params):
         from those of `params`. Pickled objects are never loaded.
     """
     path = _npz("path", path)
-    _validate.named_arrays("params", params)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except FileNotFoundError:
-        raise
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as e:
-        raise ValueError(f"{path.name} must be a whole .npz file of arrays, got: {e}") from None
+    for name, param in _validate.named_arrays("params", params).items():
+        _validate.steppable(f"params[{name!r}]", param)
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                arrays = dict(content)
+        except Exception as e:  # damaged bytes raise whatever NumPy or zipfile stumbles over
+            raise ValueError(f"{path.name} must be a whole .npz file of arrays, got: {e}") from None
     if set(arrays) != set(params):
         raise ValueError(
             f"{path.name} must hold the parameters {sorted(params)}, got {sorted(arrays)}"

@@ -12,7 +12,7 @@ import copy
 import numpy as np
 
 from . import _validate
-from .functions import sigmoid
+from .functions import unchecked_sigmoid as sigmoid
 from .layers import Parameters, RowGradient, batch_first, time_first
 
 __all__ = [

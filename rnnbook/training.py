@@ -136,18 +136,20 @@ def clip_gradients(grads, max_norm):
     networks", ICML 2013.
     """
     _validate.named_arrays("grads", grads)
+    max_norm, arrays = float(_validate.real("max_norm", max_norm, above=0)), []
     for name, grad in grads.items():
-        _validate.gradient(f"grads[{name!r}]", grad, np.shape(grad))
-    max_norm = float(_validate.real("max_norm", max_norm, above=0))
-    arrays = [grad.rows if isinstance(grad, RowGradient) else grad for grad in grads.values()]
+        _validate.gradient(f"grads[{name!r}]", grad, getattr(grad, "shape", None))
+        array = grad.rows if isinstance(grad, RowGradient) else grad
+        arrays.append(_validate.writeable(f"grads[{name!r}]", array))
     largest = max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)
     if largest == 0:
         return 0.0
     # Divided by the largest entry, no square can overflow or vanish.
-    norm = largest * math.sqrt(sum(np.square(a / largest, dtype=float).sum() for a in arrays))
+    length = math.sqrt(sum(np.square(np.divide(a, largest, dtype=float)).sum() for a in arrays))
+    norm = largest * length
     if norm > max_norm:
         for a in arrays:
-            a *= a.dtype.type(max_norm / norm)
+            a[...] = np.divide(a, largest, dtype=float) * (max_norm / length)
     return norm
 
 

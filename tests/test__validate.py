@@ -8,6 +8,7 @@ import pytest
 from helpers import read_only, refusal
 
 from rnnbook import _validate
+from rnnbook.layers import RowGradient
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
@@ -236,6 +237,108 @@ def test_a_single_example_takes_a_label_or_a_one_hot_row():
 def test_what_is_neither_labels_nor_one_hot_rows_is_refused(error, value, wanted):
     with refusal(error, wanted):
         _validate.labels("t", value, (2, 3))
+
+
+# Where the mask is False, labels may be anything; here that is the last place.
+MASK = np.array([[True, True], [True, False]])
+
+
+@pytest.mark.parametrize("anything", [-1, 3, 10**12, np.iinfo(np.int64).min])
+def test_where_a_mask_is_false_any_label_will_do(anything):
+    t = read_only(np.array([[0, 2], [1, anything]]))
+    labels = _validate.labels("ts", t, (2, 2, 3), mask=MASK)
+    np.testing.assert_array_equal(labels, [[0, 2], [1, 0]])
+
+
+@pytest.mark.parametrize("anything", [np.nan, np.inf, -1, 0, 1, 0.5])
+def test_where_a_mask_is_false_any_row_will_do(anything):
+    t = np.eye(3)[np.array([[0, 2], [1, 0]])]
+    t[1, 1] = anything
+    labels = _validate.labels("ts", read_only(t), (2, 2, 3), mask=MASK)
+    np.testing.assert_array_equal(labels, [[0, 2], [1, 0]])
+
+
+def test_masked_rows_of_a_million_classes_need_no_square_table():
+    t = np.zeros((1, 2, 10**6), np.uint8)
+    t[0, 0, 5] = 1
+    labels = _validate.labels("ts", t, t.shape, mask=np.array([[True, False]]))
+    np.testing.assert_array_equal(labels, [[5, 0]])
+
+
+@pytest.mark.parametrize(
+    ("error", "value", "wanted"),
+    [
+        (ValueError, np.array([[0, 3], [1, 0]]), "ts must hold labels in 0 .. 2, got 3"),
+        (TypeError, np.array([[0, 1], [1, np.nan]]), "ts must hold integer labels, got dtype"),
+        (ValueError, np.array([0, 1]), "ts must hold integer labels of shape (2, 2) or one-hot"),
+        (ValueError, np.zeros((2, 2, 3)), "otherwise 0), got [0.0, 0.0, 0.0] at row 0"),
+        (TypeError, [[0, 1], [1, 0]], "ts must be a numpy array of labels, got list"),
+    ],
+)
+def test_a_mask_excuses_nothing_where_it_is_true(error, value, wanted):
+    with refusal(error, wanted):
+        _validate.labels("ts", value, (2, 2, 3), mask=MASK)
+
+
+@pytest.mark.parametrize(
+    ("error", "value", "wanted"),
+    [
+        (TypeError, [[True, False]], "mask must be a numpy array of bools, got list"),
+        (TypeError, np.ones((1, 2), int), "mask must be a numpy array of bools, got an array of"),
+        (TypeError, np.ones((1, 2), object), "and dtype object"),
+        (TypeError, None, "mask must be a numpy array of bools, got NoneType None"),
+        (ValueError, np.ones((2, 1), bool), "mask must have shape (1, 2), got (2, 1)"),
+        (ValueError, np.ones(2, bool), "mask must have shape (1, 2), got (2,)"),
+        (ValueError, np.zeros((1, 2), bool), "mask must be True somewhere, got False everywhere"),
+    ],
+)
+def test_what_is_no_mask_is_refused(error, value, wanted):
+    with refusal(error, wanted):
+        _validate.mask("mask", value, (1, 2))
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_, np.False_])
+def test_a_bool_of_either_kind_becomes_a_bool(value):
+    assert _validate.boolean("bias", value) is bool(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "True", np.array(True), np.int8(1)])
+def test_what_is_no_bool_is_refused(value):
+    with refusal(TypeError, "bias must be True or False, got ", _validate.describe(value)):
+        _validate.boolean("bias", value)
+
+
+@pytest.mark.parametrize("value", [None, [("W", np.ones(2))], {1: np.ones(2)}, {None: np.ones(2)}])
+def test_arrays_without_names_are_refused(value):
+    with refusal(TypeError, "params must be a dict of arrays by name, got "):
+        _validate.named_arrays("params", value)
+
+
+def test_a_gradient_is_the_whole_array_or_its_rows():
+    rows = RowGradient(np.array([0, 2]), np.ones((2, 3)), (4, 3))
+    for value in (np.ones((4, 3)), rows, RowGradient(np.zeros(0, int), np.ones((0, 3)), (4, 3))):
+        assert _validate.gradient("g", value, (4, 3), dtype=np.float64) is value
+
+
+@pytest.mark.parametrize(
+    ("error", "ids", "rows", "shape", "wanted"),
+    [
+        (ValueError, [0, 2], np.ones((2, 3)), (5, 3), "g must have shape (4, 3), got (5, 3)"),
+        (ValueError, [0, 4], np.ones((2, 3)), (4, 3), "the ids of g must hold row numbers in 0"),
+        (ValueError, [-1, 2], np.ones((2, 3)), (4, 3), "got -1 at index [0]"),
+        (ValueError, [2, 0], np.ones((2, 3)), (4, 3), "the ids of g must rise, each once"),
+        (ValueError, [1, 1], np.ones((2, 3)), (4, 3), "each once, got list [1, 1]"),
+        (TypeError, [0.0, 2.0], np.ones((2, 3)), (4, 3), "the ids of g must hold integer"),
+        (ValueError, [0, 2], np.ones((1, 3)), (4, 3), "the rows of g must have shape (2, 3)"),
+        (ValueError, [0, 2], np.ones((2, 1)), (4, 3), "the rows of g must have shape (2, 3)"),
+        (TypeError, [0, 2], np.ones((2, 3), "f4"), (4, 3), "the rows of g must have dtype float64"),
+        (ValueError, [0, 2], np.full((2, 3), np.nan), (4, 3), "the rows of g must be finite"),
+    ],
+)
+def test_rows_that_are_no_gradient_are_refused(error, ids, rows, shape, wanted):
+    with refusal(error, wanted):
+        gradient = RowGradient(np.array(ids), rows, shape)
+        _validate.gradient("g", gradient, (4, 3), dtype=np.float64)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rnnbook.functions import cross_entropy, log_sum_exp, sigmoid, softmax
+from rnnbook.functions import cross_entropy, log_sum_exp, perplexity, sigmoid, softmax
 
 RTOL = {np.float32: 2e-5, np.float64: 2e-13}  # an exponent of -700 has lost three digits
 ATOL = {np.float32: 1e-6, np.float64: 1e-15}  # for sums of nearly equal numbers
@@ -215,3 +215,47 @@ def test_cross_entropy_refuses_scores_of_another_rank(shape):
 def test_cross_entropy_refuses_soft_rows():
     with refusal(ValueError, "t must hold one-hot rows", "[0.5, 0.5]"):
         cross_entropy(np.ones((1, 2)), np.array([[0.5, 0.5]]))
+
+
+@pytest.mark.parametrize("k", [1, 2, 10_000])
+def test_choosing_among_k_equally_likely_tokens_has_the_perplexity_k(k):
+    loss = cross_entropy(np.zeros((3, k)), np.array([0, k - 1, k // 2]))
+    assert perplexity(loss) == pytest.approx(k, rel=1e-12)
+
+
+@both_floats
+@given(data=st.data())
+def test_perplexity_is_the_exponential_of_every_loss(dtype, data):
+    losses = np.abs(data.draw(scores(dtype, 1)))
+    actual = perplexity(losses)
+    assert (actual.dtype, actual.shape) == (dtype, losses.shape)
+    for loss, value in zip(losses.tolist(), actual.tolist(), strict=True):
+        expected = exactly(Decimal.exp, Decimal(min(loss, 800)))
+        beyond = expected > float(np.finfo(dtype).max)
+        assert value == (np.inf if beyond else pytest.approx(expected, rel=RTOL[dtype]))
+
+
+@pytest.mark.parametrize("loss", [0, -0.0, 2, 1.5, np.float32(1.5), np.array(1.5), 10**300])
+def test_the_perplexity_of_a_number_is_a_number(loss):
+    value = perplexity(loss)
+    assert np.ndim(value) == 0
+    assert value >= 1
+    assert value.dtype == (np.float32 if isinstance(loss, np.float32) else np.float64)
+
+
+@pytest.mark.parametrize(
+    ("error", "loss", "wanted"),
+    [
+        (ValueError, -1e-9, "loss must not be negative, got -1e-09"),
+        (ValueError, np.array([1.0, -2.0, 3.0]), "loss must not be negative, got -2.0"),
+        (ValueError, np.nan, "loss must be a finite number, got nan"),
+        (ValueError, np.array([1.0, np.inf]), "loss must be finite, got inf at index [1]"),
+        (TypeError, np.array([1, 2]), "loss must hold float32 or float64 numbers, got dtype int"),
+        (TypeError, [1.0], "loss must be a finite number, got list [1.0]"),
+        (TypeError, True, "loss must be a finite number, got bool True"),
+        (TypeError, None, "loss must be a finite number, got NoneType None"),
+    ],
+)
+def test_what_is_no_loss_has_no_perplexity(error, loss, wanted):
+    with refusal(error, wanted):
+        perplexity(loss)

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 from helpers import FLOATS, floats_away_from_zero, read_only, refusal
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from rnnbook import (
     AddLayer,
@@ -34,7 +37,8 @@ from rnnbook import (
     models,
     recurrent,
 )
-from rnnbook.layers import Parameters, SquaredError
+from rnnbook.functions import cross_entropy
+from rnnbook.layers import Parameters, RowGradient, SquaredError
 from rnnbook.models import Sequential
 from rnnbook.recurrent import GRUCell, LSTMCell, RNNCell, TimeTokenRNN, Unrolled
 
@@ -631,6 +635,241 @@ def test_the_loss_layer_survives_the_largest_scores(dtype):
     np.testing.assert_array_equal(layer.backward(), [[0.5, 0, -0.5], [0, 0, 0]])
 
 
+# RowGradient --------------------------------------------------------------------------
+
+
+def two_rows(dtype=np.float64):
+    """Return the gradient of a table of five rows, of which 1 and 3 were used, and the whole."""
+    rows = np.array([[1, 2, 3], [-4, 5, -6]], dtype)
+    whole = np.zeros((5, 3), dtype)
+    whole[[1, 3]] = rows
+    return RowGradient(np.array([1, 3]), rows, (5, 3)), whole
+
+
+@given(
+    ids=hnp.arrays(st.sampled_from([np.int64, np.uint8, np.uint64, ">i4"]), st.integers(0, 20)),
+    data=st.data(),
+)
+def test_the_rows_of_one_token_add_up_whatever_their_order(ids, data):
+    ids = ids % ids.dtype.type(7)
+    rows = data.draw(hnp.arrays(float, (len(ids), 2), elements=st.integers(-50, 50)))
+    gradient = RowGradient.summed(read_only(ids), read_only(rows), (7, 2))
+    whole = np.zeros((7, 2))
+    np.add.at(whole, ids, rows)
+    np.testing.assert_array_equal(gradient, whole)
+    assert gradient.ids.tolist() == sorted(set(ids.tolist()))
+    assert gradient.rows.shape == (len(gradient.ids), 2)
+
+
+@both_floats
+def test_a_row_gradient_reads_like_the_array_it_stands_for(dtype):
+    gradient, whole = two_rows(dtype)
+    assert (gradient.shape, gradient.ndim, len(gradient)) == ((5, 3), 2, 5)
+    assert gradient.dtype == dtype
+    np.testing.assert_array_equal(np.asarray(gradient), whole, strict=True)
+    assert np.asarray(gradient, np.float64).dtype == np.float64
+    np.testing.assert_array_equal(gradient[3], whole[3])
+    np.testing.assert_array_equal(gradient[1:4, ::2], whole[1:4, ::2])
+    np.testing.assert_array_equal(list(gradient), list(whole))
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda g, table: 0.5 * g,
+        lambda g, table: -g,
+        lambda g, table: table - 0.1 * g,
+        lambda g, table: g + g,
+        lambda g, table: g @ table.T,
+        lambda g, table: g > 0,
+        lambda g, table: np.abs(g).max(),
+        lambda g, table: np.sum(g, axis=0),
+        lambda g, table: np.linalg.norm(g),
+        lambda g, table: np.subtract(table, g, out=table),
+    ],
+)
+def test_arithmetic_with_a_row_gradient_is_that_with_the_whole(compute):
+    gradient, whole = two_rows()
+    table = np.arange(15.0).reshape(5, 3)
+    np.testing.assert_array_equal(compute(gradient, table.copy()), compute(whole, table.copy()))
+
+
+def test_a_table_can_be_stepped_in_place_by_its_row_gradient():
+    gradient, whole = two_rows()
+    table = same = np.ones((5, 3))
+    table -= gradient
+    assert table is same
+    np.testing.assert_array_equal(table, 1 - whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda g: g.__imul__(0.5),
+        lambda g: np.multiply(g, 0.5, out=g),
+        lambda g: np.multiply(np.ones((5, 3)), 0.5, out=g),
+        lambda g: g.__setitem__(1, 0.0),
+    ],
+)
+def test_a_row_gradient_is_not_written_to_like_an_array(change):
+    gradient, whole = two_rows()
+    with pytest.raises((TypeError, AttributeError)):
+        change(gradient)
+    np.testing.assert_array_equal(gradient, whole)
+
+
+def test_a_row_gradient_becomes_an_array_by_copy_only():
+    gradient, whole = two_rows()
+    with refusal(ValueError, "a RowGradient cannot become an array without a copy"):
+        np.asarray(gradient, copy=False)
+    np.asarray(gradient)[:] = 7
+    np.testing.assert_array_equal(gradient, whole)
+
+
+@pytest.mark.parametrize("through", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_a_row_gradient_shares_nothing(through):
+    gradient, whole = two_rows()
+    twin = through(gradient)
+    np.testing.assert_array_equal(twin, whole)
+    twin.rows *= 2
+    np.testing.assert_array_equal(gradient, whole)
+
+
+def test_a_row_gradient_shows_its_rows_and_not_its_size():
+    gradient = RowGradient(np.array([1, 3]), np.ones((2, 3)), (10**9, 3))
+    assert repr(gradient) == "RowGradient of shape (1000000000, 3), not zero in rows [1, 3]"
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(Embedding, (0,)), (TimeEmbedding, (2, 0))])
+def test_no_tokens_leave_no_gradient(layer, shape):
+    embedding = layer(np.ones((5, 3)))
+    assert embedding.forward(np.zeros(shape, int)).shape == (*shape, 3)
+    embedding.backward(np.zeros((*shape, 3)))
+    np.testing.assert_array_equal(embedding.grads["W"], np.zeros((5, 3)))
+
+
+# SquaredError -------------------------------------------------------------------------
+
+
+def test_half_the_squared_distance_is_averaged_over_the_batch_alone():
+    y, t = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])
+    layer = SquaredError()
+    assert layer.forward(y, t) == (2**2 + 3**2 + 4**2) / (2 * 2)
+    np.testing.assert_array_equal(layer.backward(), [[0, 1], [1.5, 2]])
+    np.testing.assert_array_equal(layer.backward(-2), [[0, -2], [-3, -4]])
+
+
+@pytest.mark.parametrize(
+    ("error", "y", "t", "wanted"),
+    [
+        (ValueError, np.ones((3, 2)), np.ones((3, 1)), "t must have shape (3, 2), got (3, 1)"),
+        (ValueError, np.ones((3, 1)), np.ones(3), "t must have shape (3, 1), got (3,)"),
+        (ValueError, np.ones((3, 2)), np.array(1.0), "t must have shape (3, 2), got ()"),
+        (TypeError, np.ones((3, 2)), np.ones((3, 2), "f4"), "t must have dtype float64, the dtype"),
+        (TypeError, np.ones((3, 2)), np.ones((3, 2), bool), "t must hold float32 or float64"),
+        (ValueError, np.array(1.0), np.array(1.0), "y must have shape (N, ...) and not be empty"),
+        (ValueError, np.ones((0, 2)), np.ones((0, 2)), "and not be empty, got (0, 2)"),
+        (ValueError, np.ones((2, 0)), np.ones((2, 0)), "and not be empty, got (2, 0)"),
+    ],
+)
+def test_squared_error_refuses_what_it_would_have_to_broadcast(error, y, t, wanted):
+    with refusal(error, wanted):
+        SquaredError().forward(y, t)
+
+
+# The layers for sequences -------------------------------------------------------------
+
+
+@st.composite
+def masked_sequences(draw):
+    """Scores, true tokens and a mask that is True somewhere."""
+    N, T, V = (draw(st.integers(1, 4)) for _ in range(3))
+    xs = draw(hnp.arrays(float, (N, T, V), elements=st.floats(-20, 20)))
+    ts = draw(hnp.arrays(int, (N, T), elements=st.integers(0, V - 1)))
+    return xs, ts, draw(hnp.arrays(bool, (N, T)).filter(np.any))
+
+
+@given(masked_sequences())
+def test_a_masked_loss_is_the_mean_over_the_steps_that_count(drawn):
+    xs, ts, mask = drawn
+    layer = TimeSoftmaxWithLoss()
+    loss = layer.forward(xs, ts, mask)
+    assert loss == pytest.approx(cross_entropy(xs[mask], ts[mask]), rel=1e-12, abs=1e-15)
+    dxs, alone = layer.backward(), SoftmaxWithLoss()
+    alone.forward(xs[mask], ts[mask])
+    np.testing.assert_allclose(dxs[mask], alone.backward(), rtol=1e-12, atol=1e-16)
+    assert not dxs[~mask].any()
+
+
+@given(masked_sequences())
+def test_what_stands_at_masked_steps_makes_no_difference(drawn):
+    xs, ts, mask = drawn
+    one_hot = np.eye(xs.shape[2])[ts]
+    layer = TimeSoftmaxWithLoss()
+    loss, dxs = layer.forward(xs, ts, mask), layer.backward()
+    xs, ts = xs.copy(), ts.copy()
+    xs[~mask], ts[~mask], one_hot[~mask] = 1e3, -99, np.nan
+    for anything in (ts, one_hot):
+        assert layer.forward(xs, read_only(anything), mask) == loss
+        np.testing.assert_array_equal(layer.backward(), dxs)
+
+
+def test_a_mask_that_is_true_everywhere_changes_no_bit():
+    xs = floats_away_from_zero(np.random.default_rng(0), (2, 4, 5))
+    layer = TimeSoftmaxWithLoss()
+    loss, dxs = layer.forward(xs, IDS), layer.backward()
+    assert layer.forward(xs, IDS, np.ones((2, 4), bool)) == loss
+    np.testing.assert_array_equal(layer.backward(), dxs)
+
+
+SCORES = np.ones((2, 4, 5))
+TIME_LAYERS = {
+    "TimeAffine": (lambda: TimeAffine(np.ones((3, 4)), np.ones(4)), (np.ones((5, 2, 3)),)),
+    "TimeEmbedding": (lambda: TimeEmbedding(np.ones((5, 3))), (IDS,)),
+    "TimeSoftmaxWithLoss": (TimeSoftmaxWithLoss, (SCORES, IDS, MASK)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "inputs", "wanted"),
+    [
+        ("TimeAffine", ValueError, (np.ones(3),), "xs must have shape (N, T, 3), got (3,)"),
+        ("TimeAffine", ValueError, (np.ones((5, 3)),), "xs must have shape (N, T, 3), got (5, 3)"),
+        ("TimeAffine", ValueError, (np.ones((5, 2, 1)),), "(N, T, 3), got (5, 2, 1)"),
+        ("TimeAffine", ValueError, (np.array(1.0),), "xs must have shape (N, T, 3), got ()"),
+        ("TimeAffine", TypeError, (np.ones((5, 2, 3), "f4"),), "dtype float64, the dtype of W"),
+        ("TimeAffine", TypeError, ([[1.0], [1.0, 2.0]],), "xs must be a numpy array, got list"),
+        ("TimeEmbedding", ValueError, (IDS[0],), "ids must have shape (N, T), got (4,)"),
+        ("TimeEmbedding", ValueError, (np.array(0),), "ids must have shape (N, T), got ()"),
+        ("TimeEmbedding", ValueError, (IDS - 1,), "token ids in 0 .. 4, got -1 at index [0, 3]"),
+        ("TimeEmbedding", ValueError, (IDS + 1,), "token ids in 0 .. 4, got 5 at index [0, 1]"),
+        ("TimeEmbedding", TypeError, (IDS > 1,), "ids must hold integer token ids, got dtype bool"),
+        ("TimeEmbedding", TypeError, (IDS * 1.0,), "ids must hold integer token ids, got dtype"),
+        ("TimeEmbedding", TypeError, ([[1]],), "ids must be a numpy array of integer token ids"),
+        ("TimeSoftmaxWithLoss", ValueError, (SCORES[0], IDS[0]), "xs must have shape (N, T, V)"),
+        ("TimeSoftmaxWithLoss", ValueError, (SCORES[:, :0], IDS[:, :0]), "xs must not be empty"),
+        ("TimeSoftmaxWithLoss", ValueError, (SCORES[..., :0], IDS), "xs must not be empty, got"),
+        ("TimeSoftmaxWithLoss", ValueError, (SCORES, IDS.T), "ts must hold integer labels"),
+        ("TimeSoftmaxWithLoss", ValueError, (SCORES, IDS + 1), "ts must hold labels in 0 .. 4"),
+        ("TimeSoftmaxWithLoss", ValueError, (SCORES, IDS, MASK.T), "mask must have shape (2, 4)"),
+        ("TimeSoftmaxWithLoss", TypeError, (SCORES, IDS, IDS), "mask must be a numpy array"),
+        ("TimeSoftmaxWithLoss", ValueError, (SCORES, IDS, IDS > 9), "mask must be True somewhere"),
+    ],
+)
+def test_sequences_that_do_not_fit_are_refused_and_leave_the_last_pass_as_it_was(
+    name, error, inputs, wanted
+):
+    new, good = TIME_LAYERS[name]
+    layer, other = new(), new()
+    dout = np.ones_like(layer.forward(*good))
+    other.forward(*good)
+    with refusal(error, wanted):
+        layer.forward(*inputs)
+    dout = dout if dout.ndim else 1.0
+    np.testing.assert_equal(layer.backward(dout), other.backward(dout))
+    assert_same(layer.grads, other.grads)
+
+
 # Parameters ---------------------------------------------------------------------------
 
 
@@ -665,6 +904,21 @@ def test_parameters_refuse_what_does_not_fit_and_stay_as_they_were(error, name, 
     params = Parameters(W=np.ones((2, 3)), b=np.zeros(3))
     with refusal(error, wanted):
         params[name] = value
+    assert_same(params, {"W": np.ones((2, 3)), "b": np.zeros(3)})
+
+
+@pytest.mark.parametrize(
+    ("error", "bad", "wanted"),
+    [
+        (KeyError, {"V": np.ones(3)}, "there is no parameter 'V'"),
+        (ValueError, {"b": np.ones(2)}, "b must have shape (3,), got (2,)"),
+        (ValueError, {"b": np.full(3, np.inf)}, "b must be finite"),
+    ],
+)
+def test_an_update_with_one_value_that_does_not_fit_writes_none(error, bad, wanted):
+    params = Parameters(W=np.ones((2, 3)), b=np.zeros(3))
+    with refusal(error, wanted):
+        params.update(W=np.zeros((2, 3)), **bad)
     assert_same(params, {"W": np.ones((2, 3)), "b": np.zeros(3)})
 
 

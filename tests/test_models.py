@@ -1,13 +1,38 @@
 """What models promise beyond the protocol of layers, which test_layers.py holds."""
 
+import copy
+import os
+import pickle
+import tracemalloc
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from helpers import FLOATS, floats_away_from_zero, refusal
+import torch
+from helpers import FLOATS, floats_away_from_zero, read_only, refusal
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rnnbook import SGD, Affine, ReLU, Sigmoid, TwoLayerNet, check_gradients
-from rnnbook.data import load_digits
-from rnnbook.models import Sequential
-from rnnbook.training import train
+from rnnbook import (
+    SGD,
+    Adam,
+    Affine,
+    BinaryAdder,
+    CharRNN,
+    ReLU,
+    Sigmoid,
+    SimpleRnnlm,
+    SoftmaxWithLoss,
+    TwoLayerNet,
+    check_gradients,
+    truncated_bptt_batches,
+)
+from rnnbook.data import binary_addition, load_digits
+from rnnbook.functions import softmax
+from rnnbook.models import Network, Sequential, load_parameters, save_parameters
+from rnnbook.training import fit, train
+
+both_floats = pytest.mark.parametrize("dtype", FLOATS)
 
 
 def new_net(sizes=(4, 5, 3), seed=0, **options):
@@ -186,3 +211,873 @@ def test_a_layer_that_stands_in_two_places_is_refused(build, names):
 def test_what_is_no_layer_is_refused(thing):
     with refusal(TypeError, "squash must be a layer, with forward, backward, params, grads; got "):
         Sequential(squash=thing)
+
+
+# Network ------------------------------------------------------------------------------
+
+
+def two_layers():
+    rng = np.random.default_rng(0)
+    W, V = floats_away_from_zero(rng, (4, 5)), floats_away_from_zero(rng, (5, 3))
+    return Sequential(first=Affine(W, np.zeros(5)), last=Affine(V, np.zeros(3)))
+
+
+def test_without_short_names_every_parameter_is_trained():
+    layers = two_layers()
+    net = Network(layers, SoftmaxWithLoss())
+    net.forward(X, T)
+    assert net.grads == {}
+    net.backward()
+    assert list(net.params) == list(net.grads) == list(layers.params)
+
+
+def test_a_parameter_without_a_short_name_is_not_trained():
+    layers = two_layers()
+    net = Network(layers, SoftmaxWithLoss(), V="last.W")
+    before = copy.deepcopy(layers.params)
+    fit(net, SGD(0.1), [(X, T)] * 3)
+    assert net.params["V"] is layers.params["last.W"]
+    for name, param in layers.params.items():
+        assert (param == before[name]).all() == (name != "last.W")
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss_layer", "wanted"),
+    [
+        (5, SoftmaxWithLoss(), "layers must be a Sequential, with forward, backward, params, "),
+        (two_layers(), np.mean, "loss_layer must be a layer, with forward, backward, params, "),
+    ],
+)
+def test_what_is_no_network_is_refused(layers, loss_layer, wanted):
+    with refusal(TypeError, wanted):
+        Network(layers, loss_layer)
+
+
+# BinaryAdder --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def source_program():
+    """Run the program of the source; return its error, and whether it was right, at each step."""
+    legacy = np.random.RandomState(0)
+    shapes = {"Wx": (2, 16), "Wy": (16, 1), "Wh": (16, 16)}
+    net = BinaryAdder(16, rng=np.random.default_rng(0))
+    net.params.update({n: 2 * legacy.random_sample(s) - 1 for n, s in shapes.items()})
+    errors, right, sgd = [], [], SGD(0.1)
+    for _ in range(10_000):
+        a, b = legacy.randint(128), legacy.randint(128)
+        net.forward(*binary_addition([a], [b]))
+        misses = np.abs(net.loss_layer.difference)
+        errors.append(misses.sum())
+        right.append((misses < 0.5).all())
+        net.backward()
+        sgd.update(net.params, net.grads)
+    return np.array(errors), np.array(right)
+
+
+def test_the_errors_are_those_that_the_source_prints(source_program):
+    errors, _ = source_program
+    printed = "3.45638663 3.63389116 3.91366595 3.72191702 3.5852713 2.53352328 0.57691441 "
+    printed += "1.42589952 0.47477457 0.21595037"
+    assert " ".join(str(error) for error in errors[::1000].round(8)) == printed
+
+
+def test_from_step_6967_on_every_sum_of_the_source_is_right(source_program):
+    _, right = source_program
+    assert not right[6966]
+    assert right[6967:].all()
+
+
+def perfect_adder(dtype=np.float64):
+    """Build an adder by hand.
+
+    The first unit is on if at least two of both bits and the carry are 1: it is the
+    carry. The second says how many they are, by values of 0.18, 0.38, 0.62 and 0.82;
+    less 0.44 where there is a carry, that is above 0.28 if the number is odd.
+    """
+    net = BinaryAdder(2, rng=np.random.default_rng(0), bias=True, dtype=dtype)
+    weights = {
+        "Wx": [[100, 1], [100, 1]],
+        "Wh": [[100, 1], [0, 0]],
+        "b": [-150, -1.5],
+        "Wy": [[-44], [100]],
+        "by": [-28],
+    }
+    net.params.update({name: np.array(value, dtype) for name, value in weights.items()})
+    return net
+
+
+@both_floats
+def test_two_units_can_add_every_pair(dtype):
+    a, b = np.divmod(np.arange(128**2), 128)
+    np.testing.assert_array_equal(perfect_adder(dtype).add(a, b), a + b)
+
+
+def test_two_units_can_add_every_pair_in_twos_complement():
+    a, b = np.divmod(np.arange(128**2), 128) - np.array([[64], [64]])
+    np.testing.assert_array_equal(perfect_adder().add(a, b, signed=True), a + b)
+
+
+@given(a=st.integers(0, 2**256 - 1), b=st.integers(0, 2**256 - 1))
+def test_the_carry_travels_through_256_bits(a, b):
+    assert perfect_adder().add(a, b, bits=257) == a + b
+    assert perfect_adder().add(a, b, bits=256) == (a + b) % 2**256
+    low = 2**255
+    assert perfect_adder().add(a - low, low - b, bits=258, signed=True) == a - b
+
+
+def test_the_longest_carry_arrives():
+    assert perfect_adder().add(2**256 - 1, 1, bits=257) == 2**256
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        (3, np.int8(4), int),
+        ([3], (4,), np.ndarray),
+        (np.array([3, 100], np.int8), np.array([4, 100], np.uint64), np.ndarray),
+        (range(3), [0, 0, 0], np.ndarray),
+    ],
+)
+@pytest.mark.parametrize("bits", [8, 100])
+def test_numbers_add_up_to_a_number_and_sequences_to_an_array(a, b, kind, bits):
+    sums = perfect_adder().add(a, b, bits=bits)
+    assert type(sums) is kind
+    np.testing.assert_array_equal(np.ravel(sums), np.ravel(a).astype(int) + np.ravel(b).astype(int))
+
+
+@both_floats
+def test_the_weights_of_an_adder_are_drawn_between_minus_one_and_one(dtype):
+    net = BinaryAdder(50, rng=np.random.default_rng(0), bias=True, dtype=dtype)
+    rng = np.random.default_rng(0)
+    for name, shape in (("Wx", (2, 50)), ("Wy", (50, 1)), ("Wh", (50, 50))):
+        weights = net.params[name]
+        np.testing.assert_array_equal(weights, (2 * rng.random(shape) - 1).astype(dtype))
+    assert (net.params["Wh"].min(), net.params["Wh"].max()) == pytest.approx((-1, 1), abs=0.01)
+    assert not net.params["b"].any()
+    assert not net.params["by"].any()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_biases_are_trained_only_if_asked_for(bias):
+    net = BinaryAdder(3, rng=np.random.default_rng(0), bias=bias)
+    assert list(net.params) == ["Wx", "Wy", "Wh", "b", "by"][: 5 if bias else 3]
+    fit(net, SGD(0.1), [binary_addition([1, 2], [3, 4])])
+    assert net.layers.params["rnn.b"].any() == bias
+    assert net.layers.params["scores.b"].any() == bias
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (ValueError, {"hidden_size": 0}, "hidden_size must be an integer >= 1, got 0"),
+        (TypeError, {"hidden_size": 2.0}, "hidden_size must be an integer >= 1, got float 2.0"),
+        (TypeError, {"rng": np.random.RandomState(0)}, "rng must be a numpy.random.Generator"),
+        (TypeError, {"bias": 1}, "bias must be True or False, got int 1"),
+        (ValueError, {"truncation": 0}, "truncation must be an integer >= 1, got 0"),
+        (TypeError, {"dtype": "f2"}, "dtype must be float32 or float64, got 'f2'"),
+    ],
+)
+def test_an_adder_that_cannot_be_is_refused(error, change, wanted):
+    with refusal(error, wanted):
+        BinaryAdder(**({"hidden_size": 2, "rng": np.random.default_rng(0)} | change))
+
+
+XS, TS = binary_addition([1, 2], [3, 4])
+
+
+@pytest.mark.parametrize(
+    ("error", "xs", "ts", "wanted"),
+    [
+        (ValueError, XS[0], TS, "xs must have shape (N, T, 2), got (8, 2)"),
+        (ValueError, XS[:, :, :1], TS, "xs must have shape (N, T, 2), got (2, 8, 1)"),
+        (ValueError, XS[:0], TS[:0], "xs must hold at least one step of one sequence, got (0, 8"),
+        (ValueError, XS[:, :0], TS[:, :0], "xs must hold at least one step of one sequence"),
+        (TypeError, XS.astype(int), TS, "xs must hold float32 or float64 numbers, got dtype int"),
+        (
+            TypeError,
+            XS.astype("f4"),
+            TS,
+            "xs must have dtype float64, the dtype of Wx, got float32",
+        ),
+        (ValueError, XS, TS[:1], "ts must have shape (2, 8, 1), got (1, 8, 1)"),
+        (ValueError, XS, TS[:, :, 0], "ts must have shape (2, 8, 1), got (2, 8)"),
+        (ValueError, XS, TS * np.nan, "ts must be finite, got nan at index [0, 0, 0]"),
+    ],
+)
+def test_sums_that_do_not_fit_the_adder_are_refused(error, xs, ts, wanted):
+    with refusal(error, wanted):
+        perfect_adder().forward(xs, ts)
+
+
+@pytest.mark.parametrize(
+    ("error", "a", "b", "options", "wanted"),
+    [
+        (ValueError, 256, 0, {}, "a[0] must be an integer from -128 to 255, got 256"),
+        (ValueError, [1], [-129], {}, "b[0] must be an integer from -128 to 255, got -129"),
+        (TypeError, 1.0, 0, {}, "a[0] must be an integer from -128 to 255, got float 1.0"),
+        (TypeError, "1", "1", {}, "a must be a sequence of integers, got str '1'"),
+        (
+            TypeError,
+            np.array(1),
+            1,
+            {},
+            "a must be a sequence of integers, got an array of shape ()",
+        ),
+        (TypeError, [1], 1, {}, "b must be a sequence of integers, got int 1"),
+        (TypeError, 1, [1], {}, "b[0] must be an integer from -128 to 255, got list [1]"),
+        (ValueError, [1], [1, 2], {}, "a and b must be equally many, got 1 and 2"),
+        (ValueError, 1, 1, {"bits": 0}, "bits must be an integer >= 1, got 0"),
+        (TypeError, 1, 1, {"signed": 1}, "signed must be True or False, got int 1"),
+    ],
+)
+def test_what_cannot_be_added_is_refused_and_leaves_the_last_pass_as_it_was(
+    error, a, b, options, wanted
+):
+    net = BinaryAdder(2, rng=np.random.default_rng(0))
+    net.forward(XS, TS)
+    before = pickle.dumps(net)
+    with refusal(error, wanted):
+        net.add(a, b, **options)
+    assert pickle.dumps(net) == before
+
+
+# CharRNN ------------------------------------------------------------------------------
+
+HELL, ELLO = np.array([[1, 0, 2, 2]]), np.array([[0, 2, 2, 3]])  # of the letters e, h, l, o
+
+
+@both_floats
+@pytest.mark.parametrize("truncation", [None, 2])
+def test_hello_is_learned(dtype, truncation):
+    rng = np.random.default_rng(0)
+    net = CharRNN(4, 8, rng=rng, truncation=truncation, dtype=dtype)
+    losses = fit(net, Adam(0.05), [(HELL, ELLO)] * 100)
+    assert losses[0] > 1
+    assert losses[-1] < 0.05
+    np.testing.assert_array_equal(net.predict(HELL).argmax(axis=2), ELLO)
+
+
+@both_floats
+def test_the_weights_of_a_charrnn_are_scaled_to_their_inputs(dtype):
+    params = CharRNN(200, 400, rng=np.random.default_rng(0), dtype=dtype).params
+    shapes = {"Wx": (200, 400), "Wh": (400, 400), "b": (400,), "Wy": (400, 200), "by": (200,)}
+    assert {name: x.shape for name, x in params.items()} == shapes
+    assert {x.dtype for x in params.values()} == {np.dtype(dtype)}
+    for name, std in (("Wx", 1), ("Wh", 1 / 20), ("Wy", 1 / 20)):
+        assert params[name].std() == pytest.approx(std, rel=0.02)
+    assert not params["b"].any()
+    assert not params["by"].any()
+
+
+@pytest.mark.parametrize("truncation", [None, 1])
+def test_a_charrnn_begins_every_word_anew(truncation):
+    net = CharRNN(4, 8, rng=np.random.default_rng(0), truncation=truncation)
+    first = net.predict(HELL)
+    net.predict(ELLO)
+    np.testing.assert_array_equal(net.predict(HELL), first)
+
+
+@pytest.mark.parametrize(
+    ("error", "xs", "ts", "wanted"),
+    [
+        (ValueError, HELL + 2, ELLO, "xs must hold character ids in 0 .. 3, got 4 at index [0, 2]"),
+        (ValueError, HELL - 1, ELLO, "xs must hold character ids in 0 .. 3, got -1"),
+        (ValueError, HELL[0], ELLO[0], "xs must have shape (N, T), got (4,)"),
+        (TypeError, HELL * 1.0, ELLO, "xs must hold integer character ids, got dtype float64"),
+        (TypeError, "hell", ELLO, "xs must be a numpy array of integer character ids, got str"),
+        (ValueError, HELL[:, :0], ELLO[:, :0], "xs must hold at least one step of one sequence"),
+        (ValueError, HELL, ELLO + 1, "ts must hold labels in 0 .. 3, got 4 at index [0, 3]"),
+        (ValueError, HELL, ELLO[:, 1:], "ts must hold integer labels of shape (1, 4)"),
+    ],
+)
+def test_letters_that_do_not_fit_are_refused(error, xs, ts, wanted):
+    with refusal(error, wanted):
+        CharRNN(4, 8, rng=np.random.default_rng(0)).forward(xs, ts)
+
+
+# SimpleRnnlm --------------------------------------------------------------------------
+
+
+def new_lm(sizes=(7, 3, 4), seed=0, scale=None, **options):
+    """Return a language model; with a scale, one of strong opinions."""
+    net = SimpleRnnlm(*sizes, rng=np.random.default_rng(seed), **options)
+    if scale is not None:
+        rng = np.random.default_rng(seed)
+        for param in net.params.values():
+            param[...] = scale * rng.standard_normal(param.shape)
+    return net
+
+
+def some_text(size=61, vocabulary=7):
+    return np.random.default_rng(5).integers(vocabulary, size=size)
+
+
+def outcome(net, xs, ts):
+    """Return all that a step computes, as bytes."""
+    loss = net.forward(xs, ts)
+    net.backward()
+    grads = [np.asarray(grad).tobytes() for grad in net.grads.values()]
+    return loss.tobytes(), net.rnn.h.tobytes(), grads
+
+
+@pytest.mark.parametrize("V", [10, 1000])
+@both_floats
+def test_the_loss_at_the_start_is_that_of_a_guess(V, dtype):
+    text = np.random.default_rng(1).integers(V, size=(20, 36))
+    loss = new_lm((V, 100, 100), dtype=dtype).forward(text[:, :-1], text[:, 1:])
+    assert loss.dtype == dtype
+    assert loss == pytest.approx(np.log(V), abs=0.01)
+
+
+@pytest.mark.parametrize("options", [{}, {"dtype": np.float64}])
+def test_the_weights_of_a_language_model_are_scaled_to_their_inputs(options):
+    V, D, H = 700, 100, 400
+    params = new_lm((V, D, H), **options).params
+    wanted = {
+        "embed.W": ((V, D), 1 / 100),
+        "rnn.Wx": ((D, H), 1 / 10),
+        "rnn.Wh": ((H, H), 1 / 20),
+        "rnn.b": ((H,), 0),
+        "affine.W": ((H, V), 1 / 20),
+        "affine.b": ((V,), 0),
+    }
+    assert list(params) == list(wanted)
+    for name, (shape, std) in wanted.items():
+        assert params[name].shape == shape
+        assert params[name].dtype == options.get("dtype", np.float32)
+        assert params[name].std() == pytest.approx(std, rel=0.02)
+        assert params[name].mean() == pytest.approx(0, abs=0.02 * std)
+
+
+def test_the_state_goes_on_from_batch_to_batch():
+    net, whole = (new_lm(scale=1, dtype=np.float64) for _ in range(2))
+    xs, ts = next(truncated_bptt_batches(some_text(), 3, 12))
+    losses = [net.forward(xs[:, t : t + 4], ts[:, t : t + 4]) for t in (0, 4, 8)]
+    assert np.mean(losses) == pytest.approx(whole.forward(xs, ts), rel=1e-14)
+    np.testing.assert_allclose(net.rnn.h, whole.rnn.h, rtol=1e-12)
+
+
+def test_reset_state_forgets_what_was_read():
+    net = new_lm(scale=1)
+    xs, ts = next(truncated_bptt_batches(some_text(), 3, 12))
+    first = outcome(net, xs, ts)
+    assert outcome(net, xs, ts) != first
+    net.reset_state()
+    assert net.rnn.h is None
+    assert outcome(net, xs, ts) == first
+    net.reset_state()
+    assert net.forward(xs[:2], ts[:2]) > 0  # another batch size
+
+
+@pytest.mark.parametrize("truncation", [None, 1, 2])
+def test_truncation_changes_the_gradient_and_never_the_loss(truncation):
+    xs, ts = next(truncated_bptt_batches(some_text(), 3, 12))
+    full, cut = new_lm(scale=1), new_lm(scale=1, truncation=truncation)
+    (loss, h, grads), (cut_loss, cut_h, cut_grads) = (outcome(n, xs, ts) for n in (full, cut))
+    assert (cut_loss, cut_h) == (loss, h)
+    assert (cut_grads == grads) == (truncation is None)
+
+
+def test_a_language_model_trains_like_that_of_pytorch():
+    net = new_lm(scale=0.7, dtype=np.float64)
+    V, D, H = 7, 3, 4
+    theirs = torch.nn.ModuleDict(
+        {
+            "embed": torch.nn.Embedding(V, D),
+            "rnn": torch.nn.RNN(D, H, batch_first=True),
+            "affine": torch.nn.Linear(H, V),
+        }
+    ).double()
+    names = {
+        "embed.W": "embed.weight",
+        "rnn.Wx": "rnn.weight_ih_l0",
+        "rnn.Wh": "rnn.weight_hh_l0",
+        "rnn.b": "rnn.bias_ih_l0",
+        "affine.W": "affine.weight",
+        "affine.b": "affine.bias",
+    }
+
+    def as_theirs(name):
+        return net.params[name] if name == "embed.W" else net.params[name].T
+
+    state = {their: torch.tensor(as_theirs(our)) for our, their in names.items()}
+    theirs.load_state_dict(state | {"rnn.bias_hh_l0": torch.zeros(H)})
+    theirs.rnn.bias_hh_l0.requires_grad_(False)
+    sgd = torch.optim.SGD([p for p in theirs.parameters() if p.requires_grad], 0.3)
+    batches = list(truncated_bptt_batches(some_text(), 3, 5, batches=15))
+    losses, h = [], None
+    for xs, ts in batches:
+        hs, h = theirs.rnn(theirs.embed(torch.tensor(xs)), h)
+        h = h.detach()
+        scores = theirs.affine(hs).reshape(-1, V)
+        loss = torch.nn.functional.cross_entropy(scores, torch.tensor(ts).ravel())
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        losses.append(loss.item())
+    np.testing.assert_allclose(fit(net, SGD(0.3), batches), losses, rtol=1e-12)
+    np.testing.assert_allclose(net.rnn.h, h[0].numpy(), rtol=1e-11, atol=1e-13)
+    trained = theirs.state_dict()
+    for our, their in names.items():
+        np.testing.assert_allclose(as_theirs(our), trained[their], rtol=1e-11, atol=1e-13)
+
+
+def test_a_repeated_phrase_is_learned():
+    text = np.tile(np.array([0, 1, 2, 0, 3, 1, 4]), 20)  # what follows 0 and 1 depends on before
+    net = new_lm((5, 8, 16), dtype=np.float64)
+    losses = fit(net, Adam(0.02), truncated_bptt_batches(text, 4, 10, batches=150))
+    assert losses[0] == pytest.approx(np.log(5), abs=0.05)
+    assert losses[-1] < 0.05
+    written = net.sample(text[:7], 14, rng=np.random.default_rng(0), temperature=0)
+    np.testing.assert_array_equal(written, text[7:21])
+
+
+IDS = np.array([[1, 4, 1], [0, 6, 2]])
+BAD_BATCHES = [
+    (ValueError, IDS + 1, IDS, "xs must hold token ids in 0 .. 6, got 7 at index [1, 1]"),
+    (ValueError, IDS - 1, IDS, "xs must hold token ids in 0 .. 6, got -1 at index [1, 0]"),
+    (ValueError, IDS, IDS + 1, "ts must hold token ids in 0 .. 6, got 7 at index [1, 1]"),
+    (ValueError, IDS, IDS - 1, "ts must hold token ids in 0 .. 6, got -1 at index [1, 0]"),
+    (ValueError, IDS.astype("u8") + np.uint64(2**63), IDS, "got 9223372036854775809 at index"),
+    (TypeError, IDS * 1.0, IDS, "xs must hold integer token ids, got dtype float64"),
+    (TypeError, IDS > 1, IDS, "xs must hold integer token ids, got dtype bool"),
+    (TypeError, IDS.astype(object), IDS, "xs must hold integer token ids, got dtype object"),
+    (TypeError, IDS, IDS * 1.0, "ts must hold integer token ids, got dtype float64"),
+    (TypeError, IDS.tolist(), IDS, "xs must be a numpy array of integer token ids, got list"),
+    (TypeError, IDS, None, "ts must be a numpy array of integer token ids, got NoneType None"),
+    (ValueError, IDS, IDS[:, 1:], "ts must have shape (2, 3), got (2, 2)"),
+    (ValueError, IDS, IDS.T, "ts must have shape (2, 3), got (3, 2)"),
+    (ValueError, IDS, np.eye(7, dtype=int)[IDS], "ts must have shape (2, 3), got (2, 3, 7)"),
+    (ValueError, IDS[0], IDS[0], "xs must have shape (N, T), got (3,)"),
+    (ValueError, np.array(1), np.array(1), "xs must have shape (N, T), got ()"),
+    (ValueError, IDS[:0], IDS[:0], "xs must hold at least one step of one sequence, got (0, 3)"),
+    (ValueError, IDS[:, :0], IDS[:, :0], "xs must hold at least one step of one sequence, got"),
+    (ValueError, IDS[:1], IDS[:1], "xs must have N = 2, the batch size of the state"),
+]
+
+
+@pytest.mark.parametrize(("error", "xs", "ts", "wanted"), BAD_BATCHES)
+def test_a_bad_batch_is_refused_and_the_stream_goes_on_as_if_nothing_had_been(
+    error, xs, ts, wanted
+):
+    net = new_lm(scale=1)
+    outcome(net, IDS, IDS)
+    twin = copy.deepcopy(net)
+    h, grads = net.rnn.h.copy(), copy.deepcopy(net.grads)
+    with refusal(error, wanted):
+        net.forward(xs, ts)
+    np.testing.assert_array_equal(net.rnn.h, h)
+    np.testing.assert_equal(dict(net.params), dict(twin.params))
+    for name, grad in net.grads.items():
+        np.testing.assert_array_equal(grad, grads[name])
+    assert outcome(net, IDS[:, ::-1], IDS) == outcome(twin, IDS[:, ::-1], IDS)
+
+
+@pytest.mark.parametrize(("error", "xs", "ts", "wanted"), BAD_BATCHES[:16])
+def test_after_a_bad_batch_the_last_good_one_can_still_be_learned(error, xs, ts, wanted):
+    net = new_lm(scale=1)
+    net.forward(IDS, IDS)
+    before = pickle.dumps(net)
+    with refusal(error, wanted):
+        net.forward(xs, ts)
+    assert pickle.dumps(net) == before
+    net.backward()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, ">i8"])
+def test_tokens_of_any_integer_dtype_are_read(dtype):
+    xs = read_only(IDS.astype(dtype))
+    assert outcome(new_lm(scale=1), xs, xs[:, ::-1]) == outcome(new_lm(scale=1), IDS, IDS[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (ValueError, {"vocab_size": 0}, "vocab_size must be an integer >= 1, got 0"),
+        (TypeError, {"wordvec_size": 3.0}, "wordvec_size must be an integer >= 1, got float 3.0"),
+        (TypeError, {"hidden_size": True}, "hidden_size must be an integer >= 1, got bool True"),
+        (TypeError, {"rng": None}, "rng must be a numpy.random.Generator"),
+        (TypeError, {"truncation": 2.5}, "truncation must be an integer >= 1, got float 2.5"),
+        (TypeError, {"dtype": ">f4"}, "dtype must be float32 or float64, got '>f4'"),
+    ],
+)
+def test_a_language_model_that_cannot_be_is_refused(error, change, wanted):
+    arguments = {"vocab_size": 7, "wordvec_size": 3, "hidden_size": 4}
+    arguments |= {"rng": np.random.default_rng(0)} | change
+    with refusal(error, wanted):
+        SimpleRnnlm(**arguments)
+    if "wordvec_size" not in change:
+        del arguments["wordvec_size"]
+        with refusal(error, wanted):
+            CharRNN(**arguments)
+
+
+def peak_of_a_step(T):
+    net = new_lm((50, 16, 32))
+    text = some_text(8 * T + 1, vocabulary=50)
+    (batch,) = truncated_bptt_batches(text, 8, T, batches=1)
+    tracemalloc.start()
+    try:
+        net.forward(*batch)
+        net.backward()
+        SGD(0.1).update(net.params, net.grads)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_memory_of_a_step_grows_linearly_with_its_length():
+    first, second = (q - p for p, q in pairwise(peak_of_a_step(T) for T in (100, 200, 400)))
+    assert second == pytest.approx(2 * first, rel=0.02)
+
+
+# Writing on ---------------------------------------------------------------------------
+
+
+def write(net, start=2, length=6, seed=0, **options):
+    return net.sample(start, length, rng=np.random.default_rng(seed), **options).tolist()
+
+
+def expected_scores(net, text):
+    """Return the scores of the token after a text that is read from the state zero."""
+    reader = copy.deepcopy(net)
+    reader.reset_state()
+    return reader.predict(np.array([text]))[0, -1].astype(float)
+
+
+def test_at_temperature_zero_the_likeliest_token_is_taken():
+    net, text = new_lm(scale=1.5), [2, 5, 0]
+    written = write(net, np.array(text), 20, temperature=0)
+    assert len(set(written)) > 1
+    for token in written:
+        assert token == expected_scores(net, text).argmax()
+        text.append(token)
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1, 3.0, np.float32(1)])
+def test_tokens_are_drawn_with_the_probabilities_of_the_softmax(temperature):
+    net, draws = new_lm((3, 3, 5), seed=1, scale=0.6), 1500
+    first = softmax(expected_scores(net, [2, 1]) / float(temperature))
+    second = [softmax(expected_scores(net, [2, 1, k]) / float(temperature)) for k in range(3)]
+    wanted = draws * first[:, None] * np.array(second)
+    rng, counts = np.random.default_rng(0), np.zeros((3, 3))
+    for _ in range(draws):
+        counts[tuple(net.sample(np.array([2, 1]), 2, rng=rng, temperature=temperature))] += 1
+    assert wanted.min() > 5  # what Pearson's statistic asks for
+    assert ((counts - wanted) ** 2 / wanted).sum() < 26.1  # by chance 1 in 1000 times above
+
+
+def test_the_same_generator_writes_the_same_text():
+    net = new_lm(scale=0.5)
+    assert write(net, length=30) == write(net, length=30)
+    assert write(net, length=30) != write(net, length=30, seed=1)
+
+
+@pytest.mark.parametrize("start", [2, np.int64(2), np.uint8(2), np.array([2]), np.array([2], "u8")])
+def test_a_text_may_start_with_one_token(start):
+    net = new_lm(scale=0.5)
+    assert write(net, start) == write(net, np.array([2]))
+    written = net.sample(start, 5, rng=np.random.default_rng(0))
+    assert (written.shape, written.dtype) == ((5,), int)
+    assert ((written >= 0) & (written < 7)).all()
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_no_tokens_can_be_written(temperature):
+    written = new_lm().sample(2, 0, rng=np.random.default_rng(0), temperature=temperature)
+    assert (written.shape, written.dtype) == ((0,), int)
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_writing_disturbs_neither_the_state_nor_a_pending_backward(reading):
+    net = new_lm(scale=1)
+    if reading:
+        net.forward(IDS, IDS)
+    before, twin = pickle.dumps(net), copy.deepcopy(net)
+    write(net)
+    write(net, np.array([1, 2, 3]), temperature=0)
+    assert pickle.dumps(net) == before
+    if reading:
+        net.backward()
+        twin.backward()
+        for name, grad in twin.grads.items():
+            np.testing.assert_array_equal(net.grads[name], grad)
+    assert outcome(net, IDS, IDS) == outcome(twin, IDS, IDS)
+
+
+def test_a_model_that_forgets_between_batches_still_remembers_what_it_writes():
+    net = new_lm(scale=1)
+    written = write(net, length=30)
+    net.rnn.stateful = False
+    assert write(net, length=30) == written
+    assert not net.rnn.stateful
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (TypeError, {"rng": 0}, "rng must be a numpy.random.Generator"),
+        (TypeError, {"rng": np.random.RandomState(0)}, "rng must be a numpy.random.Generator"),
+        (ValueError, {"temperature": -0.1}, "temperature must be a finite number >= 0, got -0.1"),
+        (ValueError, {"temperature": np.nan}, "temperature must be a finite number >= 0, got nan"),
+        (ValueError, {"temperature": np.inf}, "temperature must be a finite number >= 0, got inf"),
+        (TypeError, {"temperature": None}, "temperature must be a finite number >= 0, got NoneTyp"),
+        (ValueError, {"start": np.zeros(0, int)}, "start must hold at least one token, got none"),
+        (ValueError, {"start": 7}, "start must hold token ids in 0 .. 6, got 7 at index [0]"),
+        (ValueError, {"start": -1}, "start must hold token ids in 0 .. 6, got -1 at index [0]"),
+        (ValueError, {"start": 2**63}, "start must hold token ids in 0 .. 6, got 92233720368547"),
+        (TypeError, {"start": 2**64}, "start must hold integer token ids, got dtype object"),
+        (ValueError, {"start": np.array(2)}, "start must have shape (K,), got ()"),
+        (ValueError, {"start": np.array([[2]])}, "start must have shape (K,), got (1, 1)"),
+        (TypeError, {"start": True}, "start must hold integer token ids, got dtype bool"),
+        (TypeError, {"start": 2.0}, "start must be a numpy array of integer token ids, got float"),
+        (TypeError, {"start": [2]}, "start must be a numpy array of integer token ids, got list"),
+        (ValueError, {"length": -1}, "length must be an integer >= 0, got -1"),
+        (TypeError, {"length": 2.0}, "length must be an integer >= 0, got float 2.0"),
+        (TypeError, {"length": True}, "length must be an integer >= 0, got bool True"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(error, change, wanted):
+    net, rng = new_lm(), np.random.default_rng(0)
+    before = pickle.dumps((net, rng))
+    with refusal(error, wanted):
+        net.sample(**({"start": 2, "length": 3, "rng": rng} | change))
+    assert pickle.dumps((net, rng)) == before
+
+
+# Files --------------------------------------------------------------------------------
+
+SPECIAL = np.array([-0.0, 5e-324, -1e-310, np.pi, np.finfo(float).max, np.finfo(float).tiny])
+
+
+def some_params():
+    return {"rnn.Wx": np.arange(6.0).reshape(2, 3), "b": np.ones(3, np.float32), "s": SPECIAL}
+
+
+def blank(params):
+    return {name: np.full_like(param, 7) for name, param in params.items()}
+
+
+def bits(params):
+    return {name: (x.shape, x.dtype, x.tobytes()) for name, x in params.items()}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "parameters.npz"
+    save_parameters(path, some_params())
+    return path
+
+
+def test_what_was_saved_is_loaded_to_the_last_bit(file):
+    params = blank(some_params())
+    arrays = dict(params)
+    load_parameters(str(file), params)
+    assert bits(params) == bits(some_params())
+    assert all(params[name] is array for name, array in arrays.items())
+    assert os.listdir(file.parent) == [file.name]
+
+
+@pytest.mark.parametrize(
+    "layout", [np.asfortranarray, lambda x: np.repeat(x, 2, axis=-1)[..., ::2]]
+)
+def test_the_layout_in_memory_makes_no_difference(file, layout):
+    save_parameters(file, {name: layout(param) for name, param in some_params().items()})
+    params = {name: layout(param) for name, param in blank(some_params()).items()}
+    load_parameters(file, params)
+    assert bits(params) == bits(some_params())
+
+
+@both_floats
+@pytest.mark.parametrize(
+    "new",
+    [
+        lambda dtype, seed: new_net(seed=seed, dtype=dtype),
+        lambda dtype, seed: CharRNN(4, 8, rng=np.random.default_rng(seed), dtype=dtype),
+        lambda dtype, seed: BinaryAdder(4, rng=np.random.default_rng(seed), bias=True, dtype=dtype),
+        lambda dtype, seed: new_lm(seed=seed, dtype=dtype),
+    ],
+)
+def test_a_model_is_saved_and_loaded(tmp_path, new, dtype):
+    net, other = new(dtype, 0), new(dtype, 1)
+    net.save(tmp_path / "net.npz")
+    other.load(tmp_path / "net.npz")
+    assert bits(other.params) == bits(net.params)
+    assert bits(other.layers.params) == bits(net.layers.params)
+
+
+def test_a_loaded_model_computes_what_the_saved_one_did(tmp_path):
+    net, other = new_lm(scale=1), new_lm(seed=1)
+    net.save(str(tmp_path / "lm.npz"))
+    other.load(str(tmp_path / "lm.npz"))
+    assert outcome(other, IDS, IDS) == outcome(net, IDS, IDS)
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("where", ["savez", "fsync", "replace"])
+def test_a_failing_write_leaves_the_old_file_and_no_other(file, monkeypatch, where, error):
+    def fail_halfway(*args, **kwargs):
+        if where == "savez":
+            args[0].write(b"PK\x03\x04 half a file")
+        raise error
+
+    owner = {"savez": np, "fsync": os, "replace": type(file)}[where]
+    monkeypatch.setattr(owner, where, fail_halfway)
+    before = file.read_bytes()
+    with pytest.raises(type(error)):
+        save_parameters(file, {"W": np.zeros(5)})
+    assert os.listdir(file.parent) == [file.name]
+    assert file.read_bytes() == before
+    monkeypatch.undo()
+    save_parameters(file, {"W": np.zeros(5)})
+    load_parameters(file, {"W": np.ones(5)})
+
+
+@pytest.mark.parametrize(
+    ("error", "bad", "wanted"),
+    [
+        (ValueError, np.array([1, np.nan]), "params['bad'] must be finite, got nan at index [1]"),
+        (TypeError, np.array([{}]), "params['bad'] must hold float32 or float64 numbers, got"),
+        (TypeError, np.array([1, 2]), "params['bad'] must hold float32 or float64 numbers, got"),
+        (TypeError, [1.0, 2.0], "params['bad'] must be a numpy array, got list [1.0, 2.0]"),
+        (TypeError, None, "params['bad'] must be a numpy array, got NoneType None"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved_over_what_could(file, error, bad, wanted):
+    before = file.read_bytes()
+    with refusal(error, wanted):
+        save_parameters(file, some_params() | {"bad": bad})
+    assert os.listdir(file.parent) == [file.name]
+    assert file.read_bytes() == before
+
+
+def loading_is_refused(file, error, *wanted, **change):
+    """Hold that loading fails with that message and changes nothing."""
+    params = blank(some_params()) | change
+    before = bits(params)
+    with refusal(error, *wanted):
+        load_parameters(file, params)
+    assert bits(params) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (ValueError, {"c": np.ones(3)}, "must hold the parameters ['b', 'c', 'rnn.Wx', 's'], got"),
+        (ValueError, {"b": np.ones(4, "f4")}, "b in parameters.npz must have shape (4,), got (3,)"),
+        (ValueError, {"b": np.ones((1, 3), "f4")}, "must have shape (1, 3), got (3,)"),
+        (TypeError, {"b": np.ones(3)}, "must have dtype float64, the dtype of the model, got floa"),
+        (TypeError, {"b": np.ones(3, int)}, "params['b'] must hold float32 or float64 numbers"),
+        (ValueError, {"s": read_only(SPECIAL)}, "params['s'] must be writeable"),
+    ],
+)
+def test_parameters_unlike_those_in_the_file_are_refused_and_none_is_changed(
+    file, error, change, wanted
+):
+    loading_is_refused(file, error, wanted, **change)
+
+
+def test_a_file_with_more_or_fewer_parameters_is_refused(file):
+    save_parameters(file, {})
+    loading_is_refused(file, ValueError, "must hold the parameters ['b', 'rnn.Wx', 's'], got []")
+    save_parameters(file, some_params() | {"V": np.ones(2)})
+    loading_is_refused(file, ValueError, "got ['V', 'b', 'rnn.Wx', 's']")
+
+
+@pytest.mark.parametrize(
+    ("error", "content", "wanted"),
+    [
+        (ValueError, {"b": np.array([{}, None, 1])}, "Object arrays cannot be loaded"),
+        (TypeError, {"b": np.array(["a", "b", "c"])}, "b in parameters.npz must hold float32 or"),
+        (TypeError, {"b": np.ones(3, ">f4")}, "b in parameters.npz must hold float32 or float64"),
+        (ValueError, {"b": np.array([0, 0, np.nan], "f4")}, "b in parameters.npz must be finite"),
+        (ValueError, {"b": np.array([0, -np.inf, 0], "f4")}, "must be finite, got -inf at index"),
+    ],
+)
+def test_content_that_is_no_parameter_is_refused_and_none_is_changed(file, error, content, wanted):
+    np.savez(file, **(some_params() | content))
+    loading_is_refused(file, error, wanted)
+
+
+def test_a_file_cut_short_at_any_byte_is_refused(file):
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        loading_is_refused(file, ValueError, "parameters.npz must be a whole .npz file of arrays")
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
+def test_a_file_with_any_byte_damaged_is_refused_or_loaded_as_it_was(file, flip):
+    whole, refused = file.read_bytes(), 0
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
+        params, message = blank(some_params()), ""
+        try:
+            load_parameters(file, params)
+        except (ValueError, TypeError) as error:
+            message = str(error)
+        refused += "parameters.npz" in message
+        assert bits(params) == bits(blank(some_params()) if message else some_params())
+    assert refused > len(whole) / 2
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "npy", "pickle"])
+def test_a_file_of_another_kind_is_refused(file, kind):
+    if kind == "npy":
+        with file.open("wb") as stream:
+            np.save(stream, np.ones(3))
+    else:
+        pickled = pickle.dumps(some_params())
+        file.write_bytes({"empty": b"", "text": b"W = [1, 2, 3]\n", "pickle": pickled}[kind])
+    loading_is_refused(file, ValueError, "parameters.npz must be a whole .npz file of arrays, got")
+
+
+def test_a_pickled_object_is_never_run(file):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(file.parent / "trapped"),)
+
+    np.savez(file, **(some_params() | {"b": np.array([Trap()] * 3)}))
+    loading_is_refused(file, ValueError, "parameters.npz must be a whole .npz file of arrays")
+    file.write_bytes(pickle.dumps(Trap()))
+    loading_is_refused(file, ValueError, "parameters.npz must be a whole .npz file of arrays")
+    assert os.listdir(file.parent) == [file.name]
+
+
+@pytest.mark.parametrize("access", [save_parameters, load_parameters])
+@pytest.mark.parametrize(
+    ("error", "path", "wanted"),
+    [
+        (ValueError, "parameters", "path must end in .npz, got 'parameters'"),
+        (ValueError, "parameters.npy", "path must end in .npz, got 'parameters.npy'"),
+        (ValueError, "npz", "path must end in .npz, got 'npz'"),
+        (ValueError, ".npz", "path must end in .npz, got '.npz'"),
+        (TypeError, None, "path must be a path, got NoneType None"),
+        (TypeError, 5, "path must be a path, got int 5"),
+        (TypeError, b"a.npz", "path must be a path, got bytes b'a.npz'"),
+    ],
+)
+def test_a_path_without_npz_is_refused(tmp_path, monkeypatch, access, error, path, wanted):
+    monkeypatch.chdir(tmp_path)
+    with refusal(error, wanted):
+        access(path, some_params())
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("access", [save_parameters, load_parameters])
+@pytest.mark.parametrize("params", [None, [np.ones(3)], {1: np.ones(3)}])
+def test_parameters_without_names_are_refused(file, access, params):
+    before = file.read_bytes()
+    with refusal(TypeError, "params must be a dict of arrays by name, got "):
+        access(file, params)
+    assert file.read_bytes() == before
+
+
+def test_a_missing_file_or_folder_is_named(tmp_path):
+    with refusal(FileNotFoundError, "no-such.npz"):
+        load_parameters(tmp_path / "no-such.npz", some_params())
+    for access in (save_parameters, load_parameters):
+        with refusal(FileNotFoundError, "no-such-folder"):
+            access(tmp_path / "no-such-folder" / "a.npz", some_params())
+    assert os.listdir(tmp_path) == []

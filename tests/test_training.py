@@ -2,6 +2,7 @@
 
 import copy
 import io
+from decimal import Decimal, localcontext
 from itertools import islice
 from types import SimpleNamespace
 
@@ -12,8 +13,9 @@ from helpers import FLOATS, floats_away_from_zero, read_only, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnbook import SGD, Adam, TwoLayerNet, training
-from rnnbook.training import minibatches, progress, train
+from rnnbook import SGD, Adam, TwoLayerNet, clip_gradients, training, truncated_bptt_batches
+from rnnbook.layers import RowGradient
+from rnnbook.training import fit, minibatches, progress, train
 
 both_floats = pytest.mark.parametrize("dtype", FLOATS)
 both_optimisers = pytest.mark.parametrize("optimiser", [SGD, Adam])
@@ -133,6 +135,303 @@ def test_a_bad_learning_rate_is_refused(optimiser, error, lr, got):
 def test_bad_options_of_adam_are_refused(option, wanted):
     with refusal(ValueError, wanted):
         Adam(**option)
+
+
+def table_and_rows(dtype=np.float64):
+    """Return a table of parameters, a gradient of three of its rows, and the same as a whole."""
+    rng = np.random.default_rng(0)
+    table = floats_away_from_zero(rng, (7, 3), dtype)
+    table[5:] = -0.0
+    rows = RowGradient(np.array([0, 4, 5]), floats_away_from_zero(rng, (3, 3), dtype), (7, 3))
+    whole = np.zeros((7, 3), dtype)
+    whole[rows.ids] = rows.rows
+    return table, rows, whole
+
+
+@both_optimisers
+@both_floats
+def test_a_row_gradient_steps_like_the_whole_to_the_last_bit(optimiser, dtype):
+    table, rows, whole = table_and_rows(dtype)
+    tables, grads = (table.copy(), table), (rows, whole)
+    for params, grad in zip(tables, grads, strict=True):
+        steps = optimiser(0.1)
+        for _ in range(3):
+            steps.update({"W": params}, {"W": grad})
+    assert tables[0].tobytes() == tables[1].tobytes()
+
+
+@pytest.fixture
+def no_whole(monkeypatch):
+    """Forbid a row gradient to become the whole array."""
+
+    def forbidden(self, *args, **kwargs):
+        raise AssertionError("a row gradient has become the whole array")
+
+    monkeypatch.setattr(RowGradient, "__array__", forbidden)
+
+
+@pytest.mark.usefixtures("no_whole")
+def test_sgd_touches_the_used_rows_alone():
+    table, rows, _ = table_and_rows()
+    before = table.copy()
+    with pytest.raises(AssertionError, match="has become the whole array"):
+        np.asarray(rows)
+    SGD(0.1).update({"W": table}, {"W": rows})
+    np.testing.assert_array_equal(np.flatnonzero((table != before).any(axis=1)), rows.ids)
+
+
+@both_optimisers
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (ValueError, {"ids": np.array([0, 4, 7])}, "ids of grads['W'] must hold row numbers in 0"),
+        (ValueError, {"ids": np.array([0, 4, -2])}, "got -2 at index [2]"),
+        (ValueError, {"ids": np.array([0, 4, 4])}, "the ids of grads['W'] must rise, each once"),
+        (ValueError, {"rows": np.ones((3, 1))}, "rows of grads['W'] must have shape (3, 3), got"),
+        (TypeError, {"rows": np.ones((3, 3), "f4")}, "the rows of grads['W'] must have dtype"),
+        (ValueError, {"rows": np.full((3, 3), np.nan)}, "the rows of grads['W'] must be finite"),
+        (ValueError, {"shape": (8, 3)}, "grads['W'] must have shape (7, 3), got (8, 3)"),
+    ],
+)
+def test_on_bad_rows_nothing_has_changed(optimiser, error, change, wanted):
+    table, rows, _ = table_and_rows()
+    params, grads = {"b": np.ones(2), "W": table}, {"b": np.ones(2), "W": rows}
+    before = copy.deepcopy(params)
+    vars(rows).update(change)
+    with refusal(error, wanted):
+        optimiser(0.1).update(params, grads)
+    np.testing.assert_equal(params, before)
+
+
+# Clipping -----------------------------------------------------------------------------
+
+
+def decimal_norm(arrays):
+    """Return the norm of all the arrays as one long vector, in decimal arithmetic."""
+    return sum(Decimal(x) ** 2 for a in arrays for x in np.ravel(a).tolist()).sqrt()
+
+
+@both_floats
+@pytest.mark.parametrize("max_norm", [0.25, 1e-30, 1e30])
+@given(data=st.data())
+def test_clipped_gradients_keep_their_direction_and_have_the_wanted_norm(dtype, max_norm, data):
+    info = np.finfo(dtype)
+    exponents = st.integers(int(np.log10(info.tiny)), int(np.log10(info.max)) - 1)
+    scale = float(dtype(10.0 ** data.draw(exponents)))
+    elements = st.floats(-1, 1, width=info.bits).map(lambda x: x * scale)
+    W, b = (np.array(data.draw(st.lists(elements, min_size=1, max_size=4)), dtype) for _ in "Wb")
+    with localcontext() as context:
+        context.prec = 60
+        norm = decimal_norm([W, b])
+        factor = min(Decimal(1), Decimal(max_norm) / norm) if norm else Decimal(1)
+        wanted = [[float(Decimal(x) * factor) for x in a.tolist()] for a in (W, b)]
+    grads = {"W": W, "b": b}
+    assert clip_gradients(grads, max_norm) == pytest.approx(float(norm), rel=1e-14, abs=5e-324)
+    assert grads["W"] is W
+    tiny = info.smallest_subnormal + 5e-324 * max_norm  # an entry may vanish beside the largest
+    for array, entries in zip((W, b), wanted, strict=True):
+        np.testing.assert_allclose(array, entries, rtol=2 * info.eps, atol=tiny)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [
+        *((np.float64, size) for size in (1e200, 8e307, 1e-200, 5e-324)),
+        *((np.float32, size) for size in (1e30, 3e38, 1e-40, 1e-45)),
+    ],
+)
+def test_no_gradient_is_too_large_or_too_small_to_be_clipped(dtype, size):
+    grads = {"W": np.array([[size, -size]], dtype), "b": np.array([0, size, size], dtype)}
+    largest = float(grads["b"][1])
+    assert clip_gradients(grads, largest) == 2 * largest
+    half = dtype(largest / 2)
+    np.testing.assert_array_equal(grads["W"], [[half, -half]])
+    np.testing.assert_array_equal(grads["b"], [0, half, half])
+
+
+def test_even_a_norm_beyond_the_largest_float_is_clipped():
+    W = np.full((3, 3), np.finfo(float).max)
+    assert clip_gradients({"W": W}, 6.0) == np.inf
+    np.testing.assert_allclose(W, 2, rtol=1e-15)
+
+
+@pytest.mark.parametrize(("size", "rest"), [(4e30, 3), (4e200, 0)])
+def test_gradients_of_both_dtypes_are_clipped_together(size, rest):
+    grads = {"a": np.array([3e30], np.float32), "b": np.array([size]), "c": np.array(0.0)}
+    assert clip_gradients(grads, 5) == pytest.approx(np.hypot(3e30, size), rel=1e-6)
+    np.testing.assert_allclose([*grads["a"], *grads["b"]], [rest, (25 - rest**2) ** 0.5], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("no_whole")
+def test_the_rows_of_a_row_gradient_are_clipped_like_the_whole():
+    _, rows, whole = table_and_rows()
+    sparse, dense = {"W": rows, "b": np.ones(4)}, {"W": whole, "b": np.ones(4)}
+    assert clip_gradients(sparse, 0.5) == pytest.approx(clip_gradients(dense, 0.5), rel=1e-15)
+    np.testing.assert_allclose(rows.rows, whole[rows.ids], rtol=1e-15)
+    np.testing.assert_allclose(sparse["b"], dense["b"], rtol=1e-15)
+
+
+@both_floats
+def test_up_to_the_limit_not_one_bit_changes(dtype):
+    table, rows, _ = table_and_rows(dtype)
+    grads = {"W": rows, "b": np.array([-0.0, 1e-42, 3.0], dtype), "table": table}
+    arrays = [rows.rows, grads["b"], table]
+    before = [a.tobytes() for a in arrays]
+    norm = clip_gradients(grads, 1e9)
+    assert type(norm) is float
+    assert norm == pytest.approx(float(decimal_norm(arrays)), rel=1e-14)
+    assert clip_gradients(grads, norm) == norm
+    assert [a.tobytes() for a in arrays] == before
+    assert clip_gradients(grads, 0.99 * norm) == norm
+    assert clip_gradients(grads, 1e9) == pytest.approx(0.99 * norm)
+
+
+@pytest.mark.parametrize("grads", [{}, {"W": np.zeros((2, 3))}, {"W": np.zeros((0, 3))}])
+def test_a_gradient_of_zero_has_no_length(grads):
+    assert clip_gradients(grads, 1e-300) == 0
+
+
+def test_an_array_that_is_not_contiguous_is_clipped_in_place():
+    base = np.full((4, 6), 2.0)
+    assert clip_gradients({"W": base[::2, 1::2].T}, 0.6) == pytest.approx(2 * 6**0.5)
+    np.testing.assert_allclose(base[::2, 1::2], 0.6 / 6**0.5)
+    assert (base[1::2] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "bad", "wanted"),
+    [
+        (ValueError, np.array([1, np.nan]), "grads['b'] must be finite, got nan at index [1]"),
+        (ValueError, np.array([1, np.inf]), "grads['b'] must be finite, got inf at index [1]"),
+        (TypeError, np.array([1, 2]), "grads['b'] must hold float32 or float64 numbers, got dtype"),
+        (TypeError, np.ones(2, object), "grads['b'] must hold float32 or float64 numbers"),
+        (TypeError, [1.0, 2.0], "grads['b'] must be a numpy array, got list [1.0, 2.0]"),
+        (TypeError, [[1.0], [1.0, 2.0]], "grads['b'] must be a numpy array, got list"),
+        (TypeError, 2.0, "grads['b'] must be a numpy array, got float 2.0"),
+        (TypeError, None, "grads['b'] must be a numpy array, got NoneType None"),
+        (ValueError, read_only(np.ones(2)), "grads['b'] must be writeable, for it is changed in"),
+        (
+            ValueError,
+            RowGradient(np.array([1, 1]), np.ones((2, 3)), (4, 3)),
+            "the ids of grads['b'] must rise, each once, got list [1, 1]",
+        ),
+    ],
+)
+def test_with_one_bad_gradient_none_is_clipped(error, bad, wanted):
+    W = np.full((2, 3), 9.0)
+    with refusal(error, wanted):
+        clip_gradients({"W": W, "b": bad}, 1.0)
+    assert (W == 9).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "max_norm", "got"),
+    [
+        (ValueError, 0, "0"),
+        (ValueError, -1, "-1"),
+        (ValueError, np.nan, "nan"),
+        (ValueError, np.inf, "inf"),
+        (TypeError, None, "NoneType None"),
+        (TypeError, True, "bool True"),
+    ],
+)
+def test_a_bad_limit_is_refused(error, max_norm, got):
+    W = np.full((2, 3), 9.0)
+    with refusal(error, f"max_norm must be a finite number > 0, got {got}"):
+        clip_gradients({"W": W}, max_norm)
+    assert (W == 9).all()
+
+
+def test_gradients_without_names_are_refused():
+    with refusal(TypeError, "grads must be a dict of arrays by name, got list"):
+        clip_gradients([np.ones(2)], 1.0)
+
+
+# Batches of a text --------------------------------------------------------------------
+
+
+@st.composite
+def readings(draw):
+    """The number of predictions in a text, of readers, and of steps in a batch."""
+    P = draw(st.integers(1, 60))
+    return P, draw(st.integers(1, P)), draw(st.integers(1, P))
+
+
+def places(P, N, T, **options):
+    """Return where each reader is at each step: the text counts its own tokens."""
+    xs, ts = zip(*truncated_bptt_batches(np.arange(P + 1), N, T, **options), strict=True)
+    assert all(x.shape == t.shape == (N, T) for x, t in zip(xs, ts, strict=True))
+    np.testing.assert_array_equal(np.array(ts), np.array(xs) + 1)  # neighbours in the text
+    return np.concatenate(xs, axis=1)
+
+
+@given(readings())
+def test_every_reader_begins_at_its_place_and_goes_on_without_a_gap(drawn):
+    P, N, T = drawn
+    read = places(P, N, T, batches=2 * P // T + 2)  # beyond the end of the text, twice
+    for n, row in enumerate(read):
+        np.testing.assert_array_equal(row, (n * (P // N) + np.arange(len(row))) % P)
+
+
+@given(readings())
+def test_as_few_batches_as_possible_make_every_prediction(drawn):
+    P, N, T = drawn
+    read = places(P, N, T)
+    assert set(read.ravel()) == set(range(P))
+    assert set(read[:, :-T].ravel()) != set(range(P))
+    if P % (N * T) == 0:
+        assert read.size == P
+
+
+def test_readers_of_a_small_text():
+    text = np.array([7, 3, 9, 3, 5, 1, 8])
+    (xs, ts), (more, next_ts) = truncated_bptt_batches(text, 2, 2)
+    assert (xs.tolist(), ts.tolist()) == ([[7, 3], [3, 5]], [[3, 9], [5, 1]])
+    assert (more.tolist(), next_ts.tolist()) == ([[9, 3], [1, 7]], [[3, 5], [8, 3]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint64, ">i4"])
+def test_batches_are_copies_with_the_dtype_of_the_text(dtype):
+    text = read_only(np.arange(9).astype(dtype))
+    for xs, ts in truncated_bptt_batches(text, 2, 3, batches=1):
+        assert xs.dtype == ts.dtype == dtype
+        xs += 1
+        np.testing.assert_array_equal(xs, ts)
+    np.testing.assert_array_equal(text, np.arange(9))
+
+
+@pytest.mark.parametrize("batches", [0, 1, 5])
+def test_so_many_batches_come_as_were_asked_for(batches):
+    assert len(list(truncated_bptt_batches(np.arange(5), 2, 2, batches=batches))) == batches
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (ValueError, {"tokens": np.zeros(0, int)}, "tokens must hold at least two tokens, got 0"),
+        (ValueError, {"tokens": np.zeros(1, int)}, "tokens must hold at least two tokens, got 1"),
+        (ValueError, {"tokens": np.zeros((5, 1), int)}, "tokens must have shape (P + 1,), got"),
+        (ValueError, {"tokens": np.array(5)}, "tokens must have shape (P + 1,), got ()"),
+        (ValueError, {"tokens": np.array([0, 1, -1])}, "got -1 at index [2]"),
+        (TypeError, {"tokens": np.zeros(5)}, "tokens must hold integer tokens, got dtype float64"),
+        (TypeError, {"tokens": np.zeros(5, bool)}, "tokens must hold integer tokens, got dtype"),
+        (TypeError, {"tokens": [0, 1, 2]}, "tokens must be a numpy array of integer tokens, got"),
+        (TypeError, {"tokens": "hello"}, "tokens must be a numpy array of integer tokens, got str"),
+        (ValueError, {"batch_size": 5}, "batch_size must be an integer from 1 to 4, got 5"),
+        (ValueError, {"batch_size": 0}, "batch_size must be an integer from 1 to 4, got 0"),
+        (TypeError, {"batch_size": True}, "batch_size must be an integer from 1 to 4, got bool"),
+        (TypeError, {"batch_size": 2.0}, "batch_size must be an integer from 1 to 4, got float"),
+        (ValueError, {"time_size": 5}, "time_size must be an integer from 1 to 4, got 5"),
+        (ValueError, {"time_size": 0}, "time_size must be an integer from 1 to 4, got 0"),
+        (TypeError, {"time_size": [2]}, "time_size must be an integer from 1 to 4, got list [2]"),
+        (ValueError, {"batches": -1}, "batches must be an integer >= 0, got -1"),
+        (TypeError, {"batches": 1.5}, "batches must be an integer >= 0, got float 1.5"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused_at_once(error, change, wanted):
+    arguments = {"tokens": np.arange(5), "batch_size": 2, "time_size": 2}
+    with refusal(error, wanted):
+        truncated_bptt_batches(**(arguments | change))
 
 
 # Minibatches --------------------------------------------------------------------------
@@ -284,6 +583,109 @@ def test_the_labels_may_be_one_hot_rows():
 def test_bad_arguments_for_training_are_refused(error, change, wanted):
     with refusal(error, wanted):
         run(**change)
+
+
+# Training on batches as they come -----------------------------------------------------
+
+
+def new_net():
+    return TwoLayerNet(4, 20, 3, rng=np.random.default_rng(0), weight_init_std=0.5)
+
+
+def endless_batches():
+    return minibatches(*tiny_set(), 2, rng=np.random.default_rng(1))
+
+
+def assert_same_params(net, other):
+    np.testing.assert_equal(dict(net.params), dict(other.params))
+
+
+def test_fit_learns_batch_by_batch_and_returns_the_losses_before_the_updates():
+    net, twin = new_net(), new_net()
+    losses = fit(net, SGD(0.5), list(islice(endless_batches(), 7)))
+    by_hand, sgd = [], SGD(0.5)
+    for x, t in islice(endless_batches(), 7):
+        by_hand.append(twin.forward(x, t))
+        twin.backward()
+        sgd.update(twin.params, twin.grads)
+    assert losses.dtype == np.float64
+    np.testing.assert_array_equal(losses, by_hand)
+    assert_same_params(net, twin)
+
+
+def test_fit_takes_no_more_batches_than_steps():
+    net, batches, others = new_net(), endless_batches(), endless_batches()
+    first, second = (fit(net, SGD(0.5), batches, steps=3) for _ in range(2))
+    np.testing.assert_array_equal([*first, *second], fit(new_net(), SGD(0.5), others, steps=6))
+    np.testing.assert_array_equal(next(batches)[0], next(others)[0])
+
+
+@pytest.mark.parametrize(("batches", "steps"), [([], None), ([], 0), (endless_batches(), 0)])
+def test_without_a_step_nothing_is_learned(batches, steps):
+    net = new_net()
+    assert fit(net, SGD(0.5), batches, steps=steps).shape == (0,)
+    assert_same_params(net, new_net())
+
+
+def test_fit_clips_the_gradients_to_the_norm_asked_for():
+    def step(**options):
+        net = new_net()
+        fit(net, SGD(1), endless_batches(), steps=1, **options)
+        return np.concatenate([(net.params[k] - p).ravel() for k, p in new_net().params.items()])
+
+    free = step()
+    norm = np.linalg.norm(free)
+    assert norm > 0.2
+    np.testing.assert_allclose(step(max_norm=0.1), free * (0.1 / norm), atol=1e-15)
+    np.testing.assert_array_equal(step(max_norm=1e3), free)
+
+
+def test_too_few_batches_are_refused_once_those_there_were_have_been_learned():
+    net, twin = new_net(), new_net()
+    with refusal(ValueError, "batches must hold at least 5, got 3"):
+        fit(net, SGD(0.5), islice(endless_batches(), 3), steps=5)
+    fit(twin, SGD(0.5), endless_batches(), steps=3)
+    assert_same_params(net, twin)
+
+
+def test_a_quick_fit_is_a_quiet_one(capsys):
+    fit(new_net(), SGD(0.5), endless_batches(), steps=3)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_slow_fit_shows_its_progress_unless_told_not_to(monkeypatch, capsys, quiet):
+    clock = iter(range(100, 10**6, 60))
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setenv("RNNBOOK_QUIET", str(int(quiet)))
+    fit(new_net(), SGD(0.5), endless_batches(), steps=3)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("training [" in err) is not quiet
+    assert on_screen(err) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (TypeError, {"model": 5}, "model must be a model, with forward, backward, params, grads"),
+        (TypeError, {"optimizer": 0.1}, "optimizer must be an optimiser, with update; got "),
+        (TypeError, {"batches": 5}, "batches must be an iterable of (x, t), with __iter__; got"),
+        (ValueError, {"steps": -1}, "steps must be an integer >= 0, got -1"),
+        (TypeError, {"steps": 2.0}, "steps must be an integer >= 0, got float 2.0"),
+        (TypeError, {"steps": True}, "steps must be an integer >= 0, got bool True"),
+        (ValueError, {"max_norm": 0}, "max_norm must be a finite number > 0, got 0"),
+        (ValueError, {"max_norm": np.nan}, "max_norm must be a finite number > 0, got nan"),
+        (TypeError, {"max_norm": "5"}, "max_norm must be a finite number > 0, got str '5'"),
+    ],
+)
+def test_bad_arguments_for_a_fit_are_refused_before_the_first_step(error, change, wanted):
+    net, batches = new_net(), endless_batches()
+    arguments = {"model": net, "optimizer": SGD(0.5), "batches": batches, "steps": 2}
+    with refusal(error, wanted):
+        fit(**(arguments | change))
+    assert_same_params(net, new_net())
+    np.testing.assert_array_equal(next(batches)[0], next(endless_batches())[0])
 
 
 # The progress bar ---------------------------------------------------------------------
