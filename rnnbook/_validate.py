@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_UNLIKE_ARRAYS = (np.matrix, np.ma.MaskedArray)  # their operators mean something else
 
 
 def integer(name, value, *, minimum=None, maximum=None):
@@ -195,7 +196,7 @@ def finite(name, value):
 
 def indices(name, value, shape, *, size, what="labels"):
     """Check that `value` is an array of integers in ``0 .. size - 1``."""
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(value, _UNLIKE_ARRAYS):
         raise TypeError(f"{name} must be a numpy array of integer {what}, got {describe(value)}")
     if value.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integer {what}, got dtype {value.dtype}")
@@ -264,6 +265,8 @@ def forwarded(layer, cache):
 
 def describe(value):
     """Say briefly what a value is: its type, and its shape or itself where short."""
+    if isinstance(value, _UNLIKE_ARRAYS):
+        return f"{type(value).__name__} of shape {value.shape}"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     text = repr(value)
@@ -271,7 +274,7 @@ def describe(value):
 
 
 def _check_floating(name, value):
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(value, _UNLIKE_ARRAYS):
         raise TypeError(f"{name} must be a numpy array, got {describe(value)}")
     if value.dtype not in _FLOATS:
         raise TypeError(

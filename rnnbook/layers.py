@@ -6,6 +6,9 @@ respect to the output and returns the derivative with respect to the input; the
 derivatives of the layer's own parameters land in ``grads``, under the names of
 ``params``. ``backward`` writes neither into its argument nor into what was kept,
 so it may be called again. A second ``forward`` replaces what was kept.
+
+What is kept may be the very arrays that went in, and ``backward`` takes the parameters
+as they are when it runs: change neither between the two.
 """
 
 import numpy as np
@@ -222,8 +225,8 @@ class Affine:
 class RowGradient(np.lib.mixins.NDArrayOperatorsMixin):
     """The gradient of a table of which few rows were used: those rows alone.
 
-    It can be read like the array that it stands for: it has `shape` and `dtype`, takes
-    part in arithmetic, and ``np.asarray(gradient)`` is the whole array, zeros included.
+    It takes part in arithmetic like the array that it stands for, which
+    ``np.asarray(gradient)`` is, zeros included.
     `SGD` and `clip_gradients` touch the used rows only.
 
     Attributes

@@ -132,7 +132,7 @@ class Network:
         return {name: grads[n] for name, n in self._names.items() if n in grads}
 
     def predict(self, x):
-        """Return the output of the last layer, before the loss."""
+        """Return the output of the last layer, before the loss; a state moves on."""
         self._pending = False  # the layers now remember this pass
         return self.layers.forward(x)
 

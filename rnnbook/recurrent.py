@@ -4,7 +4,7 @@ The cells state the equations: `RNNCell`, `LSTMCell`, `GRUCell`. `Unrolled` puts
 after the other, a Python object for every step, exactly as the unrolled network is
 drawn; it is the definition. `TimeRNN`, `TimeLSTM` and `TimeGRU` compute the same
 numbers fast: what does not depend on the step before is one matrix product for the
-whole sequence, and only the product with the last state is left inside the loop.
+whole sequence. The only product left inside the loop is that with the last state.
 """
 
 import copy
@@ -65,6 +65,8 @@ class RNNCell:
 
     .. math:: dW_x = x_t^T dz_t, \\qquad dW_h = h_{t-1}^T dz_t, \\qquad
               db = \\sum_n dz_{tn}
+
+    With sigmoid in place of tanh the slope is :math:`h_t (1 - h_t)`.
     """
 
     NAMES = ("h",)  # of the arrays that make up the state
@@ -78,9 +80,9 @@ class RNNCell:
         """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
         Wx, Wh, b = self.params.values()
         _check_step(self, x, h_prev=h_prev)
-        self.x, self.h_prev = x, h_prev
-        self.h = self.f(x @ Wx + h_prev @ Wh + b)  # (N, D) @ (D, H) + (N, H) @ (H, H)
-        return self.h
+        h = self.f(x @ Wx + h_prev @ Wh + b)  # (N, D) @ (D, H) + (N, H) @ (H, H)
+        self.x, self.h_prev, self.h = x, h_prev, h
+        return h
 
     def backward(self, dh):
         """Return ``(dx, dh_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
@@ -98,8 +100,10 @@ class RNNCell:
 class LSTMCell:
     """One step of a long short-term memory.
 
-    .. math:: i, f, o = \\sigma(\\cdot), \\qquad g = \\tanh(\\cdot) \\qquad \\text{of the four
-              quarters of } x_t W_x + h_{t-1} W_h + b
+    .. math:: (a_i, a_f, a_g, a_o) = x_t W_x + h_{t-1} W_h + b
+
+    .. math:: i = \\sigma(a_i), \\qquad f = \\sigma(a_f), \\qquad g = \\tanh(a_g), \\qquad
+              o = \\sigma(a_o)
 
     .. math:: c_t = f \\odot c_{t-1} + i \\odot g, \\qquad h_t = o \\odot \\tanh(c_t)
 
@@ -108,8 +112,8 @@ class LSTMCell:
     Wx : ndarray, shape (D, 4H)
     Wh : ndarray, shape (H, 4H)
     b : ndarray, shape (4H,)
-        The quarters belong to the gates i, f, g, o: the order of PyTorch, whose two
-        biases add up to this one.
+        The quarters of the columns belong to the gates i, f, g, o in this order, as in
+        PyTorch, whose two biases add up to this one.
 
     References
     ----------
@@ -127,10 +131,10 @@ class LSTMCell:
         """Return the new ``(h, c)``, each (N, H), from x (N, D) and the old ones (N, H)."""
         Wx, Wh, b = self.params.values()
         _check_step(self, x, h_prev=h_prev, c_prev=c_prev)
-        self.x, self.h_prev, self.c_prev = x, h_prev, c_prev
         z = x @ Wx + h_prev @ Wh + b  # (N, D) @ (D, 4H) + (N, H) @ (H, 4H) -> (N, 4H)
-        self.gates, h, self.c = self.from_sums(z, c_prev)
-        return h, self.c
+        gates, h, c = self.from_sums(z, c_prev)
+        self.x, self.h_prev, self.c_prev, self.gates, self.c = x, h_prev, c_prev, gates, c
+        return h, c
 
     def backward(self, dh, dc):
         """Return ``(dx, dh_prev, dc_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
@@ -181,8 +185,14 @@ class GRUCell:
     Wh : ndarray, shape (H, 3H)
     b : ndarray, shape (3H,)
     bh : ndarray, shape (H,)
-        The bias that the reset gate r multiplies. The thirds and the equations are
-        those of PyTorch, which calls the update gate u by the letter z.
+        The bias that the reset gate r multiplies.
+
+    Notes
+    -----
+    Thirds and equations are those of PyTorch, which calls the update gate z and has one
+    bias more: `b` is its ``bias_ih`` plus the first two thirds of its ``bias_hh``, and `bh`
+    the last third. The paper, as printed, lets r multiply :math:`h_{t-1}` before the
+    product with :math:`W_h`; here, as in PyTorch, r multiplies what comes out of it.
 
     References
     ----------
@@ -200,9 +210,9 @@ class GRUCell:
         """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
         Wx, Wh, b, bh = self.params.values()
         _check_step(self, x, h_prev=h_prev)
-        self.x, self.h_prev = x, h_prev
-        a = x @ Wx + b  # (N, D) @ (D, 3H) -> (N, 3H)
-        self.gates, h = self.from_sums(a, h_prev @ Wh, bh, h_prev)
+        a, q = x @ Wx + b, h_prev @ Wh  # (N, D) @ (D, 3H) and (N, H) @ (H, 3H) -> (N, 3H)
+        gates, h = self.from_sums(a, q, bh, h_prev)
+        self.x, self.h_prev, self.gates = x, h_prev, gates
         return h
 
     def backward(self, dh):
@@ -245,23 +255,41 @@ class _Recurrent:
     """What all layers for sequences share: where a sequence begins, and their manners.
 
     A stateful layer begins each sequence in the state that the last one ended in; any
-    other begins in the state of `set_state`, or at zero.
+    other begins in the state of `set_state`, or at zero. `stateful` and `truncation` may be
+    changed at any time; a state once kept stays until `reset_state`.
     """
 
     NAMES = ("h",)  # of the arrays that make up the state
 
     def __init__(self, params, stateful, truncation):
-        stateful = _validate.boolean("stateful", stateful)
-        if truncation is not None:
-            truncation = _validate.integer("truncation", truncation, minimum=1)
         self.params, self.grads = params, {}
         self.stateful, self.truncation = stateful, truncation
         self.cache = None
         self.reset_state()
         self._show_dstate([None] * len(self.NAMES))
 
+    @property
+    def stateful(self):
+        """Whether each sequence begins in the state that the last one ended in."""
+        return self._stateful
+
+    @stateful.setter
+    def stateful(self, value):
+        self._stateful = _validate.boolean("stateful", value)
+
+    @property
+    def truncation(self):
+        """The number of cells that the gradient of a step's loss passes, or None for all."""
+        return self._truncation
+
+    @truncation.setter
+    def truncation(self, value):
+        if value is not None:
+            value = _validate.integer("truncation", value, minimum=1)
+        self._truncation = value
+
     def set_state(self, h, c=None):
-        """Begin the next sequence in this state.
+        """Begin in this state: the next sequence, or every one if the layer is not stateful.
 
         Parameters
         ----------
@@ -279,6 +307,8 @@ class _Recurrent:
         shape = (len(h) if np.ndim(h) == 2 else "N", len(Wh))
         for name, value in state.items():
             _validate.floats(name, value, shape, dtype=Wh.dtype, like="Wh")
+        if len(h) == 0:
+            raise ValueError(f"h must hold the state of at least one sequence, got {h.shape}")
         self._begin = np.stack(list(state.values()))
         self._show(self._begin.copy())
 
@@ -341,6 +371,8 @@ class Unrolled(_Recurrent):
 
     def __init__(self, cell, stateful=False, truncation=None):
         _validate.having("cell", cell, ("forward", "backward", "params", "NAMES"), "a cell")
+        if isinstance(cell, _Recurrent):
+            raise TypeError(f"cell must make a single step, got a {type(cell).__name__}")
         self.cell, self.NAMES = cell, cell.NAMES
         super().__init__(cell.params, stateful, truncation)
 
@@ -402,11 +434,11 @@ class _TimeLayer(_Recurrent):
         begin = self._begin_in(xs)
         xs = time_first(xs)
         states = np.empty((len(begin), len(xs) + 1, *begin.shape[1:]), begin.dtype)
-        states[:, 0] = begin
+        states[:, 0] = begin  # states: (S, T + 1, N, H)
         local = self._run(self._sums(xs), states)
         self.cache = xs, states, local
         self._end_in(states[:, -1].copy())
-        return batch_first(states[0, 1:])
+        return batch_first(states[0, 1:].copy())  # what is kept stays out of reach
 
     def backward(self, dhs):
         """Return dL/dxs, shape (N, T, D); fill `grads`; leave dL/dh0 in `dh0`."""
@@ -449,7 +481,8 @@ class _TimeLayer(_Recurrent):
         T = len(dhs)
         dstates = np.zeros((len(dstate), *dhs.shape), dhs.dtype)
         dstates[0] = dhs
-        for lag in range(self.truncation):  # dstates[:, t] is of the loss at step t + lag
+        for lag in range(self.truncation):
+            # dstates: (S, T - lag, N, H); what is at t comes from the loss at step t + lag.
             dsum, dstates = self._back(slice(T - lag), dstates)
             dsums[: T - lag] += dsum
             dstate += dstates[:, 0]  # has arrived where the sequence begins
@@ -469,6 +502,8 @@ class TimeRNN(_TimeLayer):
     """A plain recurrent layer over a whole sequence: `RNNCell`, T times.
 
     .. math:: h_t = \\tanh(x_t W_x + h_{t-1} W_h + b), \\qquad t = 0, \\dots, T - 1
+
+    where :math:`h_{-1}` is the state that the sequence begins in.
 
     Parameters
     ----------
@@ -534,6 +569,8 @@ class TimeTokenRNN(TimeRNN):
     def __init__(self, W, Wx, Wh, b, stateful=False, truncation=None):
         super().__init__(Wx, Wh, b, stateful, truncation)
         _validate.floats("W", W, ("V", len(Wx)), dtype=Wx.dtype, like="Wx")
+        if len(W) == 0:
+            raise ValueError(f"W must hold at least one token, got shape {W.shape}")
         self.params = Parameters(W=W, **self.params)
 
     def _check(self, xs):
@@ -584,7 +621,7 @@ class TimeLSTM(_TimeLayer):
             z = sums[t] + hs[t] @ Wh  # (N, H) @ (H, 4H) -> (N, 4H)
             gate, hs[t + 1], cs[t + 1] = LSTMCell.from_sums(z, cs[t])
             gates.append(gate)
-        return np.stack(gates, axis=1)
+        return np.stack(gates, axis=1)  # (4, T, N, H)
 
     def _back(self, cells, dstate):
         _, (_, cs), gates = self.cache
@@ -620,7 +657,7 @@ class TimeGRU(_TimeLayer):
             q = hs[t] @ Wh  # (N, H) @ (H, 3H) -> (N, 3H)
             gate, hs[t + 1] = GRUCell.from_sums(sums[t], q, bh, hs[t])
             gates.append(gate)
-        return np.stack(gates, axis=1)
+        return np.stack(gates, axis=1)  # (4, T, N, H)
 
     def _back(self, cells, dstate):
         _, (hs,), gates = self.cache
@@ -656,7 +693,7 @@ def _parameters(gates, *, Wx, Wh, b, **more):
 
 
 def _activation(name):
-    if name not in _ACTIVATIONS:
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
         raise ValueError(f"activation must be one of {list(_ACTIVATIONS)}, got {name!r}")
     return _ACTIVATIONS[name]
 

@@ -170,7 +170,7 @@ def truncated_bptt_batches(tokens, batch_size, time_size, *, batches=None):
         The number of steps in a batch, T: at most P.
     batches : int, optional
         How many batches to yield. Without it, as few as make every prediction at least
-        once; where N T does not divide P, some predictions are made twice.
+        once; where N T does not divide P, some are made more than once.
 
     Yields
     ------
@@ -315,7 +315,7 @@ def fit(model, optimizer, batches, *, steps=None, max_norm=None):
         With ``update(params, grads)``.
     batches : iterable of (x, t)
     steps : int, optional
-        How many batches to take. Without it, all.
+        How many batches to take. Without it, all; then they must come to an end.
     max_norm : float, optional
         Clip the gradients to this norm.
 

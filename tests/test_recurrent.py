@@ -271,6 +271,10 @@ def test_truncation_never_touches_the_state(kind, path):
 def test_a_bad_truncation_is_refused(kind, path, truncation):
     with refusal((TypeError, ValueError), "truncation must be an integer >= 1, got "):
         Case(kind, SHAPES[0]).layer(path, truncation=truncation)
+    layer = Case(kind, SHAPES[0]).layer(path, truncation=3)
+    with refusal((TypeError, ValueError), "truncation must be an integer >= 1, got "):
+        layer.truncation = truncation
+    assert layer.truncation == 3
 
 
 # The state ------------------------------------------------------------------------------
@@ -404,6 +408,7 @@ def test_bad_inputs_are_refused_and_nothing_changes(kind, path, error, spoil, wa
         (TypeError, lambda h: h.tolist(), "h must be a numpy array, got list"),
         (TypeError, lambda h: None, "h must be a numpy array, got NoneType None"),
         (ValueError, lambda h: h * np.inf, "h must be finite"),
+        (TypeError, lambda h: np.ma.masked_array(h), "h must be a numpy array, got MaskedArray"),
     ],
 )
 def test_a_bad_state_is_refused_and_nothing_changes(kind, path, error, spoil, wanted):
@@ -422,6 +427,8 @@ def test_a_state_with_too_few_or_too_many_parts_is_refused():
         Case("LSTM", SHAPES[0]).layer().set_state(h)
     with refusal(TypeError, "the state of this layer must be h, got h and c"):
         Case("GRU", SHAPES[0]).layer().set_state(h, h)
+    with refusal(ValueError, "h must hold the state of at least one sequence, got (0, 5)"):
+        Case("RNN", SHAPES[0]).layer().set_state(h[:0])
     with refusal(ValueError, "c must have shape (3, 5), got (2, 5)"):
         Case("LSTM", SHAPES[0]).layer().set_state(h, h[:2])
 
@@ -465,8 +472,14 @@ def test_bad_options_are_refused():
     weights = Case("RNN", SHAPES[0]).params
     with refusal(ValueError, "activation must be one of ['tanh', 'sigmoid'], got 'relu'"):
         TimeRNN(**weights, activation="relu")
+    with refusal(ValueError, "activation must be one of ['tanh', 'sigmoid'], got ['tanh']"):
+        TimeRNN(**weights, activation=["tanh"])
     with refusal(TypeError, "stateful must be True or False, got int 1"):
         TimeRNN(**weights, stateful=1)
+    with refusal(TypeError, "stateful must be True or False, got str 'no'"):
+        TimeRNN(**weights).stateful = "no"
+    with refusal(TypeError, "cell must make a single step, got a TimeRNN"):
+        Unrolled(TimeRNN(**weights))
     with refusal(TypeError, "cell must be a cell, with forward, backward, params, NAMES; got "):
         Unrolled(RNNCell)
 
@@ -542,6 +555,20 @@ def test_the_token_layer_refuses_bad_ids(error, spoil, wanted):
         layer.forward(spoil(np.array([[0, 3, 1], [2, 2, 0]])))
     with refusal(ValueError, "W must have shape (V, 4), got (4, 3)"):
         TimeTokenRNN(np.ones((4, 3)), **case.params)
+    with refusal(ValueError, "W must hold at least one token, got shape (0, 4)"):
+        TimeTokenRNN(np.ones((0, 4)), **case.params)
+
+
+@every_kind
+@both_paths
+def test_writing_into_the_output_does_not_reach_the_gradients(kind, path):
+    case = Case(kind, SHAPES[0])
+    layer, twin = case.layer(path), case.layer(path)
+    twin.forward(case.xs)
+    hs = layer.forward(case.xs)
+    hs *= 0.5
+    np.testing.assert_array_equal(layer.backward(case.dhs), twin.backward(case.dhs))
+    np.testing.assert_array_equal(layer.grads["Wh"], twin.grads["Wh"])
 
 
 def test_a_large_vocabulary_costs_no_memory_in_the_update():
