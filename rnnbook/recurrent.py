@@ -501,9 +501,9 @@ class _TimeLayer(_Recurrent):
 class TimeRNN(_TimeLayer):
     """A plain recurrent layer over a whole sequence: `RNNCell`, T times.
 
-    .. math:: h_t = \\tanh(x_t W_x + h_{t-1} W_h + b), \\qquad t = 0, \\dots, T - 1
+    .. math:: h_t = \\tanh(x_t W_x + h_{t-1} W_h + b), \\qquad t = 1, \\dots, T
 
-    where :math:`h_{-1}` is the state that the sequence begins in.
+    where :math:`h_0` is the state that the sequence begins in.
 
     Parameters
     ----------
