@@ -390,6 +390,7 @@ SLIPS = [
     (checks.comparator, compare_bits(Wy=[[-10.0]], by=[5.0]), "the wrong way round"),
     (checks.comparator, compare_bits(Wx=[[100.0], [0.0]]), "Yours says"),
     (checks.comparator, compare_bits(1.0), "the verdict fades"),
+    (checks.comparator, compare_bits(by=[0.0]), "rounding decides"),
 ]
 
 
