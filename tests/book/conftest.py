@@ -2,7 +2,10 @@
 
 import functools
 import http.server
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +19,7 @@ AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = sorted(
     path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if path.name != "index.html"
 )
+SOURCES = ["_config.yml", "_toc.yml", "pyproject.toml", "README.md", "LICENSE", "book", "rnnbook"]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
@@ -48,6 +52,31 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *args):
         """Say nothing."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def second_build(request, tmp_path_factory):
+    """Build the book once more, elsewhere, while the other tests run."""
+    if not any(item.path.stem == "test_reproducible" for item in request.session.items):
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("second")
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    environment = {"SOURCE_DATE_EPOCH": "1767225600", "PYTHONHASHSEED": "0", **os.environ}
+    program = Path(sys.executable).with_name("jupyter-book")
+    with (folder / "log").open("wb") as log:
+        build = subprocess.Popen(
+            [program, "build", ".", "-n", "-W", "--keep-going"],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    yield build, folder
+    build.kill()
+    build.wait()
 
 
 @pytest.fixture(scope="session")
