@@ -41,6 +41,9 @@ const rnnbookRender = (() => {
     };
   }
 
+  const onGrid = (control, text) =>
+    control.values.find((value) => (typeof value === "number" ? value === Number(text) : String(value) === text));
+
   class Explorer {
     constructor(root, spec) {
       this.root = root;
@@ -55,6 +58,11 @@ const rnnbookRender = (() => {
       this.status = element("p", { class: "rnnbook-status", role: "status" });
       this.heard = element("p", { class: "rnnbook-heard", "aria-live": "polite" });
       this.figure.after(this.controls, this.status, this.heard);
+      // Parts of the drawing may set the controls too: a shorter way for who has a pointer.
+      this.figure.addEventListener("click", ({ target }) => {
+        const part = target.closest("[data-set]");
+        if (part && this.ask) this.set(this.read(new URLSearchParams(part.dataset.set)).values);
+      });
       new ResizeObserver(() => {
         // A figure wider than the screen scrolls in its box, also by keyboard.
         if (this.figure.scrollWidth > this.figure.clientWidth) this.figure.setAttribute("tabindex", 0);
@@ -181,6 +189,21 @@ const rnnbookRender = (() => {
 
     /* ---- values in, figure out ---- */
 
+    /* Find the values that a query such as size=4&lag=2 names, and what it asks in vain. */
+    read(query) {
+      const values = {};
+      const refused = [];
+      for (const control of this.spec.controls) {
+        const text = query.get(control.name);
+        if (text === null) continue;
+        const [low, high] = (this.any && control.limits) || [];
+        const value = onGrid(control, text) ?? (Number(text) >= low && Number(text) <= high ? Number(text) : undefined);
+        if (value === undefined) refused.push(`${control.name}=${text}`);
+        else values[control.name] = value;
+      }
+      return { values, refused };
+    }
+
     set(values, settled = true) {
       this.values = { ...this.values, ...values };
       this.showValues();
@@ -253,26 +276,14 @@ const rnnbookRender = (() => {
     };
   }
 
-  const onGrid = (control, text) =>
-    control.values.find((value) => (typeof value === "number" ? value === Number(text) : String(value) === text));
-
   async function followAddress(explorers) {
     const query = new URLSearchParams(location.hash.slice(1));
     const explorer = explorers.find(({ spec }) => spec.name === query.get("explorer"));
     if (!explorer) return;
-    const values = { ...explorer.spec.start };
-    const refused = [];
-    for (const control of explorer.spec.controls) {
-      const text = query.get(control.name);
-      if (text === null) continue;
-      const [low, high] = (explorer.any && control.limits) || [];
-      const value = onGrid(control, text) ?? (Number(text) >= low && Number(text) <= high ? Number(text) : undefined);
-      if (value === undefined) refused.push(`${control.name}=${text}`);
-      else values[control.name] = value;
-    }
+    const { values, refused } = explorer.read(query);
     explorer.root.scrollIntoView();
     explorer.root.focus({ preventScroll: true });
-    await explorer.set(values);
+    await explorer.set({ ...explorer.spec.start, ...values });
     if (refused.length) explorer.fail(Error(`The address asks for ${refused.join(", ")}, which is not among the results computed with this page.`));
   }
 

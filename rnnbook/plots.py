@@ -154,6 +154,13 @@ def to_svg(fig, prefix=None):
     # which would reach the rest of the page.
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.S)
+    # What has a url such as "#size=4" sets the explorer that it is a part of.
+    text = re.sub(
+        r'<a xlink:href="#([^"]*=[^"]*)"[^>]*>(.*?)</a>',
+        r'<g data-set="\1">\2</g>',
+        text,
+        flags=re.S,
+    )
     body = text[text.index(">") + 1 : text.rindex("</svg>")]
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', body))
     prefix = prefix or "figure-" + hashlib.sha256(body.encode()).hexdigest()[:8]

@@ -18,6 +18,7 @@ import traceback
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 
@@ -49,7 +50,8 @@ def explore(
     draw : callable
         ``draw(**values)`` returns a matplotlib figure and the sentence that says, with
         rounded numbers, what the figure shows for these values. It should depend on
-        nothing else: what it gave is kept.
+        nothing else: what it gave is kept. A click on an artist with the url
+        ``"#size=4&lag=2"`` sets these controls.
     labels : dict, optional
         The words beside each control, by name; without them the name itself.
     start : dict, optional
@@ -132,7 +134,16 @@ class Figure:
         if len(self._frames) == MAX_FRAMES:
             del self._frames[next(iter(self._frames))]
         svg = plots.to_svg(fig, f"explorer-{self.name}")
+        for link in sorted(set(re.findall(r'data-set="([^"]*)"', svg))):
+            self._check_link(html.unescape(link))
         self._frames[tuple(values.values())] = {"svg": svg, "alt": alt}
+
+    def _check_link(self, link):
+        for name, text in parse_qsl(link, keep_blank_values=True):
+            control = self.controls.get(name)
+            if control is None or not any(matches(value, text) for value in control.values):
+                offers = control.values if control else _list(self.controls)
+                raise ValueError(f"the url '#{link}' must set {offers}, got {name}={text}")
 
     def answer(self, values):
         """Give the frame for values that a reader chose, or ``{"error": ...}``."""
@@ -343,6 +354,18 @@ def _is_number(value):
 
 def _list(names):
     return ", ".join(sorted(names) if isinstance(names, set) else names)
+
+
+def matches(value, text):
+    """Say whether the text of an address stands for a control's value."""
+    if isinstance(value, bool):
+        return text == str(value).lower()
+    if isinstance(value, str):
+        return text == value
+    try:
+        return float(text) == value
+    except ValueError:
+        return False
 
 
 def share_lines(frames):

@@ -26,6 +26,13 @@ def test_every_cell_was_run(path):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
 
 
+@each_notebook
+def test_no_code_cell_is_longer_than_fifteen_lines(path):
+    for cell in refresh.read(path).cells:
+        if cell.cell_type == "code":
+            assert len([line for line in cell.source.splitlines() if line.strip()]) <= 15
+
+
 def named(notebook, kind):
     """Return the source of each exercise or solution by its name."""
     found = {}

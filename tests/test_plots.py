@@ -112,6 +112,17 @@ def test_svg_ids_are_those_in_use_and_never_shared():
     assert plots.to_svg(curves(("other", "two"))).count(' id="figure-')
 
 
+def test_a_part_that_sets_the_explorer_is_no_link():
+    fig, ax = plt.subplots()
+    ax.add_patch(plt.Rectangle((0, 0), 1, 1, url="#size=4&lag=2"))
+    ax.text(0, 0, "more", url="https://example.org/#size=4")
+    root = ElementTree.fromstring(plots.to_svg(fig).replace(" href=", " link="))
+    parts = [part for part in root.iter() if "data-set" in part.attrib]
+    assert [part.attrib["data-set"] for part in parts] == ["size=4&lag=2"]
+    assert [child.tag for child in parts[0]] == ["path"]
+    assert [a.attrib["link"] for a in root.iter("a")] == ["https://example.org/#size=4"]
+
+
 def test_the_same_figure_gives_the_same_svg():
     assert plots.to_svg(curves()) == plots.to_svg(curves())
     assert plots.to_svg(curves()) != plots.to_svg(curves(("other", "two")))

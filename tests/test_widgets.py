@@ -245,6 +245,25 @@ def test_two_explorers_of_a_page_share_no_id(static):
     assert ids[0].isdisjoint(ids[1])
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("#step=3", r"the url '#step=3' must set \[1, 2\], got step=3"),
+        ("#step=1&size=2", "the url '#step=1&size=2' must set step, got size=2"),
+        ("#step=", r"the url '#step=' must set \[1, 2\], got step="),
+    ],
+)
+def test_a_part_that_sets_what_is_not_there_is_refused(static, url, message):
+    def linked(step):
+        fig, ax = plt.subplots()
+        ax.plot([0, step], url="#step=2")
+        ax.text(0, 0, "here", url=url)
+        return fig, f"Up to {step}."
+
+    with pytest.raises(ValueError, match=message):
+        widgets.explore(linked, step=[1, 2])._repr_mimebundle_()
+
+
 def test_an_error_of_draw_fails_the_build(static):
     def broken(step):
         return line(1 / step)

@@ -20,7 +20,7 @@ from flit_core.wheel import make_wheel_in
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
-from rnnbook.widgets import SCRIPT, STYLE
+from rnnbook.widgets import SCRIPT, STYLE, matches
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name("live_worker.js")
@@ -74,18 +74,6 @@ def check_links(app, doctree):
                 raise ExtensionError(f"{where} names none of the controls: {list(controls)}")
             if not any(matches(value, text) for value in controls[name]):
                 raise ExtensionError(f"{where} asks for none of the values: {controls[name]}")
-
-
-def matches(value, text):
-    """Say whether the text of an address stands for a control's value."""
-    if isinstance(value, bool):
-        return text == str(value).lower()
-    if isinstance(value, str):
-        return text == value
-    try:
-        return float(text) == value
-    except ValueError:
-        return False
 
 
 def add_to_page(app, pagename, templatename, context, doctree):

@@ -130,6 +130,7 @@ def curve(size, kind, noisy):
 def wide(step):
     fig, ax = plt.subplots(figsize=(8, 3))
     ax.plot([0, step])
+    ax.text(0, 0, "the end", url="#step=3")
     return fig, f"Step {step}"
 
 
@@ -245,6 +246,16 @@ def test_a_link_sets_the_figure_and_leads_to_it(open_sample):
         assert abs(one.root.bounding_box()["y"]) < 100
     opened.page.keyboard.press("Tab")
     assert opened.page.evaluate("document.activeElement.dataset.control") == "size"
+
+
+def test_a_click_on_a_part_of_the_figure_sets_the_controls(open_sample):
+    opened, one, two = open_sample()
+    before = one.state()
+    two.picture.get_by_text("the end").click()
+    two.wait_for("Step 3")
+    assert two.controls.first.get_attribute("aria-valuetext") == "3"
+    assert one.state() == before
+    opened.assert_clean()
 
 
 def test_play_steps_to_the_end_and_starts_again(open_sample):
