@@ -41,6 +41,19 @@ def prepare_kernels(app):
     utils.executenb = kernels.execute
 
 
+def read_side_by_side(app):
+    """Run as many notebooks at once as there are processors, each with one of them."""
+    app.parallel = os.cpu_count()
+    # It does not say so itself, but it acts only when everything has been read.
+    app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def write_one_by_one(app, env):
+    """Write in order: what the mathematics needs, it asks of one helper program."""
+    app.parallel = 1
+
+
 def write_landing_page(app):
     """``index.html`` leads to the first page."""
     page = app.builder.get_target_uri(app.config.root_doc)
@@ -93,10 +106,12 @@ def remove_unused_files(app, exception):
 def setup(app):
     app.add_node(HideCodeCellNode, override=True, html=(visit_folded_cell, depart_folded_cell))
     app.connect("builder-inited", prepare_kernels)
+    app.connect("builder-inited", read_side_by_side)
     app.connect("builder-inited", write_landing_page)
     app.connect("doctree-read", warn_of_dead_widgets)
     app.connect("doctree-read", name_folded_cells)
     app.connect("env-updated", drop_widget_scripts)
+    app.connect("env-updated", write_one_by_one)
     app.connect("html-page-context", drop_inline_scripts, priority=900)
     app.connect("build-finished", remove_unused_files)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,9 +4,12 @@ import functools
 import http.server
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +25,16 @@ PAGES = sorted(
 SOURCES = ["_config.yml", "_toc.yml", "pyproject.toml", "README.md", "LICENSE", "book", "rnnbook"]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
+# Copies of Pyodide: the folder named, or one beside the checkout or one level down from there.
+COPIES = (
+    [Path(os.environ["RNNBOOK_PYODIDE"])]
+    if "RNNBOOK_PYODIDE" in os.environ
+    else sorted(
+        lock.parent
+        for pattern in ("pyodide", "*/pyodide")
+        for lock in ROOT.parent.glob(f"{pattern}/pyodide-lock.json")
+    )
+)
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 FLAGS = [
     "--no-sandbox",
@@ -38,6 +51,22 @@ def pytest_configure(config):
         pytest.exit("there are no built pages: run `make book` first", returncode=1)
     if not any(map(shutil.which, CHROMIUM)):
         pytest.exit("these tests need Chromium; on Debian: apt install chromium", returncode=1)
+    if getattr(config.option, "numprocesses", None):
+        # The whole run: build the book once more beside the tests, not after them.
+        config.second_build = SecondBuild(tempfile.mkdtemp())
+        os.environ["RNNBOOK_SECOND_BUILD"] = str(config.second_build.folder)
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "second_build"):
+        config.second_build.remove()
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not COPIES:
+        terminalreporter.write_line(
+            '"Run live" was not tried: no copy of Pyodide was found (see tests/book/test_live.py)'
+        )
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -54,29 +83,46 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def second_build(request, tmp_path_factory):
-    """Build the book once more, elsewhere, while the other tests run."""
-    if not any(item.path.stem == "test_reproducible" for item in request.session.items):
-        yield None
-        return
-    folder = tmp_path_factory.mktemp("second")
-    for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    environment = {"SOURCE_DATE_EPOCH": "1767225600", "PYTHONHASHSEED": "0", **os.environ}
-    program = Path(sys.executable).with_name("jupyter-book")
-    with (folder / "log").open("wb") as log:
-        build = subprocess.Popen(
-            [program, "build", ".", "-n", "-W", "--keep-going"],
-            cwd=folder,
+class SecondBuild:
+    """The book built once more, in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        for name in SOURCES:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, self.folder / name)
+        environment = {"SOURCE_DATE_EPOCH": "1767225600", "PYTHONHASHSEED": "0", **os.environ}
+        program = Path(sys.executable).with_name("jupyter-book")
+        command = '"$0" build . -n -W --keep-going >log 2>&1; echo $? >status'
+        self.process = subprocess.Popen(
+            ["nice", "sh", "-c", command, program],
+            cwd=self.folder,
             env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-    yield build, folder
-    build.kill()
-    build.wait()
+
+    def remove(self):
+        """Stop building, and leave nothing behind."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def second_build():
+    """Wait for a second build of the book; return its folder."""
+    if folder := os.environ.get("RNNBOOK_SECOND_BUILD"):
+        own, folder = None, Path(folder)
+    else:
+        own = SecondBuild(tempfile.mkdtemp())
+        folder = own.folder
+    while not (folder / "status").exists():
+        time.sleep(1)
+    assert (folder / "status").read_text().strip() == "0", (folder / "log").read_text("utf8")
+    yield folder
+    if own:
+        own.remove()
 
 
 @pytest.fixture(scope="session")

@@ -7,45 +7,15 @@ can be tried, and the summary says so.
 """
 
 import json
-import os
-from pathlib import Path
 from urllib.parse import urlencode
 
 import explorers
 import pytest
-from conftest import HTML, ROOT
+from conftest import COPIES, HTML
 from test_explorers import BOOK, Figure
 
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
 PAGES = sorted({page for page, _ in BOOK})
-
-
-def copies():
-    """Find a copy of Pyodide: a list of one folder, or of none."""
-    if folder := os.environ.get("RNNBOOK_PYODIDE"):
-        return [Path(folder)]
-    beside = ROOT.parent
-    locks = [*beside.glob("pyodide/pyodide-lock.json"), *beside.glob("*/pyodide/pyodide-lock.json")]
-    return [lock.parent for lock in sorted(locks)[:1]]
-
-
-COPIES = copies()
-
-
-class Summary:
-    """Say at the end of the run what was not tried."""
-
-    def pytest_terminal_summary(self, terminalreporter):
-        """Write one line."""
-        terminalreporter.write_line(
-            '"Run live" was not tried: no copy of Pyodide was found (see tests/book/test_live.py)'
-        )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def summary(pytestconfig):
-    if not COPIES:
-        pytestconfig.pluginmanager.register(Summary())
 
 
 def send_copy(route):
