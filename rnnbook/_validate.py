@@ -63,6 +63,16 @@ def path(name, value):
         raise TypeError(f"{name} must be a path, got {describe(value)}") from None
 
 
+def choice(name, value, options):
+    """Check that `value` is one of the strings that there are to choose from."""
+    wanted = f"{name} must be {', '.join(map(repr, options[:-1]))} or {options[-1]!r}"
+    if not isinstance(value, str):
+        raise TypeError(f"{wanted}, got {describe(value)}")
+    if value not in options:
+        raise ValueError(f"{wanted}, got {shorten(repr(value))}")
+    return value
+
+
 def having(name, value, parts, wanted):
     """Check that `value` has the attributes that make it what is wanted."""
     if not all(hasattr(value, part) for part in parts):
@@ -271,6 +281,11 @@ def describe(value):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     text = repr(value)
     return f"{type(value).__name__} {text}" if len(text) <= 40 else type(value).__name__
+
+
+def shorten(text, limit=60):
+    """Cut off what is too long for a message."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _check_floating(name, value):

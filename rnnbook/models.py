@@ -1,12 +1,12 @@
 """Networks, put together from layers."""
 
 import copy
-import os
+from typing import NamedTuple
 
 import numpy as np
 
 from . import _validate
-from .data import binary_addition, from_bits, one_hot
+from .data import binary_addition, from_bits, one_hot, read_arrays, write_arrays
 from .functions import softmax
 from .layers import (
     Affine,
@@ -16,14 +16,18 @@ from .layers import (
     SoftmaxWithLoss,
     SquaredError,
     TimeAffine,
+    TimeEmbedding,
     TimeSoftmaxWithLoss,
 )
-from .recurrent import TimeRNN, TimeTokenRNN
+from .recurrent import TimeGRU, TimeLSTM, TimeRNN, TimeTokenRNN
 
 __all__ = [
     "BinaryAdder",
     "CharRNN",
+    "GatedRnnlm",
+    "LanguageModel",
     "Network",
+    "Reading",
     "Sequential",
     "SimpleRnnlm",
     "TwoLayerNet",
@@ -370,7 +374,205 @@ class CharRNN(Network):
         super().backward(dout)
 
 
-class SimpleRnnlm(Network):
+class Reading(NamedTuple):
+    """What a language model makes of a text of K tokens, step by step.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float64, shape (K, V)
+        Row k: what the model expects after the tokens 0 to k.
+    states : dict of str to ndarray, shape (K, H)
+        The hidden states ``h`` after each token, and in an LSTM the cell states ``c``.
+    gates : dict of str to ndarray, shape (K, H)
+        The gates at each token: ``i, f, g, o`` of an LSTM, ``r, u, n`` of a GRU, none of
+        a plain RNN.
+    """
+
+    probabilities: np.ndarray
+    states: dict
+    gates: dict
+
+
+class LanguageModel(Network):
+    """What language models have in common: tokens in, scores for the next token out.
+
+    The layers are an embedding, a recurrent layer ``rnn`` that is stateful, so that each
+    batch goes on where the last one ended, and ``affine``, which makes the scores.
+
+    Parameters
+    ----------
+    layers : Sequential
+    **names : str
+        As for `Network`; ``embed.W`` and ``affine.W`` must be among them.
+    """
+
+    GATES = ()  # the names of the recurrent layer's gates
+
+    def __init__(self, layers, **names):
+        super().__init__(layers, TimeSoftmaxWithLoss(), **names)
+
+    @property
+    def rnn(self):
+        """The recurrent layer, which holds the state."""
+        return self.layers.layers["rnn"]
+
+    def forward(self, xs, ts):
+        """Return the mean loss in nats per token, and move the state on.
+
+        Parameters
+        ----------
+        xs : ndarray of int, shape (N, T)
+            Tokens.
+        ts : ndarray of int, shape (N, T)
+            The tokens that follow them.
+        """
+        V = len(self.params["embed.W"])
+        _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
+        _validate.indices("ts", ts, xs.shape, size=V, what="token ids")
+        if xs.size == 0:
+            raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
+        return super().forward(xs, ts)
+
+    def backward(self, dout=1.0):
+        """Fill `grads`; return nothing, for tokens have no derivative."""
+        super().backward(dout)
+
+    def set_state(self, h, c=None):
+        """Begin the next batch in this state, (N, H); an LSTM has two halves, h and c."""
+        self.rnn.set_state(h, c)
+
+    def reset_state(self):
+        """Forget what was read: begin the next batch at the state zero."""
+        self.rnn.reset_state()
+
+    def read(self, tokens):
+        """Read a text from the state zero, and tell what the model makes of it.
+
+        Parameters
+        ----------
+        tokens : int, or ndarray of int, shape (K,)
+
+        Returns
+        -------
+        Reading
+            The model itself is as before, its state too; so it is after the next three.
+        """
+        tokens, reader = self._tokens("tokens", tokens), self._reader()
+        scores = reader.forward(tokens[None])[0]  # (K, V)
+        rnn = reader.layers["rnn"]
+        _, states, local = rnn.cache
+        states = {name: hs[1:, 0] for name, hs in zip(rnn.NAMES, states, strict=True)}
+        gates = dict(zip(self.GATES, (gate[:, 0] for gate in local), strict=False))
+        return Reading(softmax(scores.astype(np.float64)), states, gates)
+
+    def next_probabilities(self, prefix, *, temperature=1.0):
+        """Return the probability of each token to come next, float64, shape (V,).
+
+        Parameters
+        ----------
+        prefix : int, or ndarray of int, shape (K,)
+            What to read first, from the state zero.
+        temperature : float
+            The scores are divided by it. Below 1 the likely tokens become likelier; 0
+            leaves only the likeliest.
+        """
+        prefix = self._tokens("prefix", prefix)
+        temperature = _validate.real("temperature", temperature, minimum=0)
+        return _expected(self._reader(), prefix, temperature)
+
+    def sample(self, start, length, *, rng, temperature=1.0):
+        """Write on: draw tokens one after the other, each from what the model expects.
+
+        Parameters
+        ----------
+        start : int, or ndarray of int, shape (K,)
+            What to read first, from the state zero.
+        length : int
+            How many tokens to write.
+        rng : numpy.random.Generator
+        temperature : float
+            As for `next_probabilities`. At 0 nothing is drawn: the likeliest is taken.
+
+        Returns
+        -------
+        ndarray of int, shape (length,)
+            The new tokens.
+        """
+        new = self._tokens("start", start)
+        length = _validate.integer("length", length, minimum=0)
+        _validate.generator("rng", rng)
+        temperature = _validate.real("temperature", temperature, minimum=0)
+        writer, tokens = self._reader(), []
+        for _ in range(length):
+            p = _expected(writer, new, temperature)
+            token = rng.choice(len(p), p=p) if temperature > 0 else p.argmax()
+            tokens.append(token)
+            new = np.array([token])
+        return np.array(tokens, int)
+
+    def evaluate(self, tokens, *, batch_size=1):
+        """Return the mean loss on a whole text, in nats per token, without learning from it.
+
+        The text is read once, from its beginning to its end, from the state zero. It may
+        be long: it is read in chunks that fit in memory, and the state goes on.
+
+        Parameters
+        ----------
+        tokens : ndarray of int, shape (K + 1,)
+            All but the first are predicted: K of them, at least one.
+        batch_size : int
+            The number of places to read in at once, from 1 to K. More are faster, but
+            each begins at the state zero: at its first tokens it knows less than it might.
+
+        Returns
+        -------
+        float
+        """
+        V, H = self.params["affine.W"].shape[::-1]
+        _validate.indices("tokens", tokens, ("K + 1",), size=V, what="token ids")
+        K = len(tokens) - 1
+        if K < 1:
+            raise ValueError(f"tokens must hold at least two tokens, got {len(tokens)}")
+        N = _validate.integer("batch_size", batch_size, minimum=1, maximum=K)
+        reader, loss_layer, total = self._reader(), TimeSoftmaxWithLoss(), 0.0
+        T = max(1, 2**20 // (V + 8 * H) // N)  # steps that take a few megabytes
+        starts = np.arange(N)[:, None] * (K // N)
+        for k in range(0, K // N, T):
+            places = starts + np.arange(k, min(k + T, K // N))  # (N, T)
+            loss = loss_layer.forward(reader.forward(tokens[places]), tokens[places + 1])
+            total += float(loss) * places.size
+        if rest := K % N:  # fewer than N: the last reader goes on alone
+            rnn = reader.layers["rnn"]
+            rnn.set_state(*(getattr(rnn, name)[-1:] for name in rnn.NAMES))
+            scores = reader.forward(tokens[None, -rest - 1 : -1])
+            total += float(loss_layer.forward(scores, tokens[None, -rest:])) * rest
+        return total / K
+
+    def _tokens(self, name, tokens):
+        V = len(self.params["embed.W"])
+        tokens = np.atleast_1d(tokens) if isinstance(tokens, (int, np.integer)) else tokens
+        _validate.indices(name, tokens, ("K",), size=V, what="token ids")
+        if len(tokens) == 0:
+            raise ValueError(f"{name} must hold at least one token, got none")
+        return tokens
+
+    def _reader(self):
+        """Return layers that share the weights, but have a state and a memory of their own."""
+        layers = {name: copy.copy(layer) for name, layer in self.layers.layers.items()}
+        layers["rnn"].reset_state()
+        layers["rnn"].stateful = True
+        return Sequential(**layers)
+
+
+def _expected(reader, tokens, temperature):
+    """Read on; return the probabilities of the next token, float64, shape (V,)."""
+    scores = reader.forward(tokens[None])[0, -1].astype(np.float64)
+    if temperature > 0:
+        return softmax(scores / temperature)
+    return one_hot(np.array(scores.argmax()), len(scores))
+
+
+class SimpleRnnlm(LanguageModel):
     """A language model: embedding, recurrent layer, scores for every token of the vocabulary.
 
     The weights begin normally distributed, the embedding with the standard deviation
@@ -403,90 +605,96 @@ class SimpleRnnlm(Network):
         truncation=None,
         dtype=np.float32,
     ):
-        V = _validate.integer("vocab_size", vocab_size, minimum=1)
-        D = _validate.integer("wordvec_size", wordvec_size, minimum=1)
-        H = _validate.integer("hidden_size", hidden_size, minimum=1)
-        _validate.generator("rng", rng)
-        dtype = _validate.float_dtype("dtype", dtype)
-
-        embed_W = _normal(rng, (V, D), 100**2, dtype)
-        rnn_Wx = _normal(rng, (D, H), D, dtype)
-        rnn_Wh = _normal(rng, (H, H), H, dtype)
-        affine_W = _normal(rng, (H, V), H, dtype)
-        rnn_b, affine_b = np.zeros(H, dtype), np.zeros(V, dtype)
+        sizes = vocab_size, wordvec_size, hidden_size
+        embed_W, rnn, affine = _lm_weights(1, *sizes, rng, dtype)
         layers = Sequential(
-            rnn=TimeTokenRNN(embed_W, rnn_Wx, rnn_Wh, rnn_b, stateful=True, truncation=truncation),
-            affine=TimeAffine(affine_W, affine_b),
+            rnn=TimeTokenRNN(embed_W, *rnn, stateful=True, truncation=truncation),
+            affine=TimeAffine(*affine),
         )
         names = {"embed.W": "rnn.W"} | {name: name for name in [*layers.params][1:]}
-        super().__init__(layers, TimeSoftmaxWithLoss(), **names)
+        super().__init__(layers, **names)
 
-    @property
-    def rnn(self):
-        """The recurrent layer, which holds the state."""
-        return self.layers.layers["rnn"]
 
-    def forward(self, xs, ts):
-        """Return the mean loss in nats per token, and move the state on.
+class GatedRnnlm(LanguageModel):
+    """A language model with gates: `SimpleRnnlm` with an LSTM or a GRU inside.
 
-        Parameters
-        ----------
-        xs : ndarray of int, shape (N, T)
-            Tokens.
-        ts : ndarray of int, shape (N, T)
-            The tokens that follow them.
-        """
-        V = len(self.params["embed.W"])
-        _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
-        _validate.indices("ts", ts, xs.shape, size=V, what="token ids")
-        return super().forward(xs, ts)
+    The weights begin as those of `SimpleRnnlm`, so do the biases, but for that of the
+    LSTM's forget gate: at 1 the memory is wide open from the start.
 
-    def reset_state(self):
-        """Forget what was read: begin the next batch at the state zero."""
-        self.rnn.reset_state()
+    Parameters
+    ----------
+    vocab_size, wordvec_size, hidden_size : int
+    rng : numpy.random.Generator
+    cell : {"lstm", "gru"}
+    forget_bias : float, optional
+        Where the bias of the forget gate begins: for an LSTM 1 unless given. A GRU has
+        no forget gate, and takes none.
+    truncation : int, optional
+        As for `TimeRNN`.
+    dtype : {numpy.float32, numpy.float64}
 
-    def sample(self, start, length, *, rng, temperature=1.0):
-        """Write on: draw tokens one after the other, each from what the model expects.
+    Attributes
+    ----------
+    params, grads : dict of str to ndarray
+        ``embed.W`` (V, D), ``rnn.Wx`` (D, GH), ``rnn.Wh`` (H, GH), ``rnn.b`` (GH,),
+        ``affine.W`` (H, V), ``affine.b`` (V,), where G = 4 gates i, f, g, o of an LSTM,
+        or G = 3 of a GRU, r, u, n, which has ``rnn.bh`` (H,) as well. The gradient of the
+        first is a `RowGradient`.
 
-        Parameters
-        ----------
-        start : int, or ndarray of int, shape (K,)
-            What to read first, from the state zero.
-        length : int
-            How many tokens to write.
-        rng : numpy.random.Generator
-        temperature : float
-            The scores are divided by it. Below 1 the likely tokens become likelier; 0
-            always takes the likeliest.
+    References
+    ----------
+    The bias: Gers, Schmidhuber and Cummins, "Learning to Forget", Neural Computation 12
+    (2000); Jozefowicz, Zaremba and Sutskever, "An Empirical Exploration of Recurrent
+    Network Architectures", ICML 2015.
+    """
 
-        Returns
-        -------
-        ndarray of int, shape (length,)
-            The new tokens. The model itself is as before, its state too.
-        """
-        V = len(self.params["embed.W"])
-        start = np.atleast_1d(start) if isinstance(start, (int, np.integer)) else start
-        _validate.indices("start", start, ("K",), size=V, what="token ids")
-        if len(start) == 0:
-            raise ValueError("start must hold at least one token, got none")
-        length = _validate.integer("length", length, minimum=0)
-        _validate.generator("rng", rng)
-        temperature = _validate.real("temperature", temperature, minimum=0)
+    def __init__(
+        self,
+        vocab_size,
+        wordvec_size,
+        hidden_size,
+        *,
+        rng,
+        cell="lstm",
+        forget_bias=None,
+        truncation=None,
+        dtype=np.float32,
+    ):
+        cell = _validate.choice("cell", cell, ("lstm", "gru"))
+        if forget_bias is not None:
+            forget_bias = _validate.real("forget_bias", forget_bias)
+            if cell == "gru":
+                raise ValueError(f"forget_bias must be left out with a GRU, got {forget_bias}")
+        self.GATES = tuple("ifgo" if cell == "lstm" else "run")
+        sizes = vocab_size, wordvec_size, hidden_size
+        embed_W, rnn, affine = _lm_weights(len(self.GATES), *sizes, rng, dtype)
+        if cell == "lstm":
+            H = len(rnn[1])
+            rnn[2][H : 2 * H] = 1 if forget_bias is None else forget_bias
+        else:
+            rnn.append(np.zeros(len(rnn[1]), embed_W.dtype))
+        layer = TimeLSTM if cell == "lstm" else TimeGRU
+        layers = Sequential(
+            embed=TimeEmbedding(embed_W),
+            rnn=layer(*rnn, stateful=True, truncation=truncation),
+            affine=TimeAffine(*affine),
+        )
+        super().__init__(layers)
 
-        # Copies share the weights, but have a state and a memory of their own.
-        layers = {name: copy.copy(layer) for name, layer in self.layers.layers.items()}
-        layers["rnn"].reset_state()
-        layers["rnn"].stateful = True
-        writer, tokens, xs = Sequential(**layers), [], start[None]
-        for _ in range(length):
-            scores = writer.forward(xs)[0, -1].astype(np.float64)
-            if temperature > 0:
-                token = rng.choice(V, p=softmax(scores / temperature))
-            else:
-                token = scores.argmax()
-            tokens.append(token)
-            xs = np.array([[token]])
-        return np.array(tokens, int)
+
+def _lm_weights(gates, vocab_size, wordvec_size, hidden_size, rng, dtype):
+    """Draw the weights of a language model: of embedding, recurrent and affine layer."""
+    V = _validate.integer("vocab_size", vocab_size, minimum=1)
+    D = _validate.integer("wordvec_size", wordvec_size, minimum=1)
+    H = _validate.integer("hidden_size", hidden_size, minimum=1)
+    _validate.generator("rng", rng)
+    dtype = _validate.float_dtype("dtype", dtype)
+    embed_W = _normal(rng, (V, D), 100**2, dtype)
+    Wx = _normal(rng, (D, gates * H), D, dtype)
+    Wh = _normal(rng, (H, gates * H), H, dtype)
+    affine_W = _normal(rng, (H, V), H, dtype)
+    b, affine_b = np.zeros(gates * H, dtype), np.zeros(V, dtype)
+    return embed_W, [Wx, Wh, b], [affine_W, affine_b]
 
 
 def save_parameters(path, params):
@@ -499,18 +707,9 @@ def save_parameters(path, params):
     params : dict of str to ndarray
         Of finite floats; nothing else would be read again.
     """
-    path = _npz("path", path)
     for name, param in _validate.named_arrays("params", params).items():
         _validate.floats(f"params[{name!r}]", param, None)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as file:
-            np.savez(file, **params)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_arrays(path, params)
 
 
 def load_parameters(path, params):
@@ -530,15 +729,9 @@ def load_parameters(path, params):
         If the file is not a whole ``.npz`` file, or its names, shapes or dtypes differ
         from those of `params`. Pickled objects are never loaded.
     """
-    path = _npz("path", path)
     for name, param in _validate.named_arrays("params", params).items():
         _validate.steppable(f"params[{name!r}]", param)
-    with path.open("rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as content:
-                arrays = dict(content)
-        except Exception as e:  # damaged bytes raise whatever NumPy or zipfile stumbles over
-            raise ValueError(f"{path.name} must be a whole .npz file of arrays, got: {e}") from None
+    arrays, path = read_arrays(path), _validate.path("path", path)
     if set(arrays) != set(params):
         raise ValueError(
             f"{path.name} must hold the parameters {sorted(params)}, got {sorted(arrays)}"
@@ -548,13 +741,6 @@ def load_parameters(path, params):
         _validate.floats(where, arrays[name], param.shape, dtype=param.dtype, like="the model")
     for name, param in params.items():
         param[...] = arrays[name]
-
-
-def _npz(name, value):
-    path = _validate.path(name, value)
-    if path.suffix != ".npz":
-        raise ValueError(f"{name} must end in .npz, got {path.name!r}")
-    return path
 
 
 def _normal(rng, shape, fan_in, dtype):

@@ -351,3 +351,19 @@ def test_rows_that_are_no_gradient_are_refused(error, ids, rows, shape, wanted):
 )
 def test_a_value_is_described_briefly(value, text):
     assert _validate.describe(value) == text
+
+
+def test_one_of_a_few_words_is_chosen():
+    assert _validate.choice("level", "word", ("char", "word")) == "word"
+    for error, value, got in (
+        (ValueError, "Word", "'Word'"),
+        (ValueError, "w" * 99, "'" + "w" * 58 + "…"),
+        (TypeError, None, "NoneType None"),
+    ):
+        with refusal(error, f"level must be 'char', 'line' or 'word', got {got}"):
+            _validate.choice("level", value, ("char", "line", "word"))
+
+
+@pytest.mark.parametrize(("text", "short"), [("abc", "abc"), ("abcd", "ab…")])
+def test_a_long_text_is_cut_off(text, short):
+    assert _validate.shorten(text, 3) == short

@@ -19,6 +19,7 @@ from rnnbook import (
     BinaryAdder,
     CharRNN,
     Embedding,
+    GatedRnnlm,
     MulLayer,
     ReLU,
     Sigmoid,
@@ -76,6 +77,13 @@ def simple_rnnlm(a):
     return with_params(net, **{name: a(*shape) for name, shape in shapes.items()})
 
 
+def gated_rnnlm(a, cell):
+    net = GatedRnnlm(5, 3, 2, rng=np.random.default_rng(0), cell=cell, dtype=a(1).dtype)
+    net.rnn.stateful = False
+    shapes = {name: param.shape for name, param in net.params.items()}
+    return with_params(net, **{name: a(*shape) for name, shape in shapes.items()})
+
+
 def loss_of_scores(p, x, t):
     return torch.nn.functional.cross_entropy(x, t if t.ndim < x.ndim else t.to(x.dtype))
 
@@ -113,6 +121,12 @@ def torch_rnn(kind, p, xs, *state):
 def lm_of(p, xs, ts):
     long = {"Wx": p["rnn.Wx"], "Wh": p["rnn.Wh"], "b": p["rnn.b"]}
     scores = rnn_of(long, p["embed.W"][xs]) @ p["affine.W"] + p["affine.b"]
+    return loss_of_sequences(p, scores, ts)
+
+
+def gated_lm_of(kind, p, xs, ts):
+    rnn = {name[4:]: param for name, param in p.items() if name.startswith("rnn.")}
+    scores = torch_rnn(kind, rnn, p["embed.W"][xs])[0] @ p["affine.W"] + p["affine.b"]
     return loss_of_sequences(p, scores, ts)
 
 
@@ -241,6 +255,14 @@ CASES = {
         char_rnn_of,
     ),
     "SimpleRnnlm": (lambda a: (simple_rnnlm(a), IDS, NEXT_IDS), lm_of),
+    "GatedRnnlm, LSTM": (
+        lambda a: (gated_rnnlm(a, "lstm"), IDS, NEXT_IDS),
+        lambda p, xs, ts: gated_lm_of(torch.nn.LSTM, p, xs, ts),
+    ),
+    "GatedRnnlm, GRU": (
+        lambda a: (gated_rnnlm(a, "gru"), IDS, NEXT_IDS),
+        lambda p, xs, ts: gated_lm_of(torch.nn.GRU, p, xs, ts),
+    ),
 }
 every_case = pytest.mark.parametrize("name", CASES)
 every_upstream = pytest.mark.parametrize("upstream", ["random", 2.5])
@@ -316,7 +338,8 @@ def assert_same(actual, expected):
 
 def test_every_public_layer_has_a_case():
     promised = {*layers.__all__, *recurrent.__all__, *models.__all__}
-    others = {"Network", "Parameters", "RowGradient", "load_parameters", "save_parameters"}
+    others = {"Network", "LanguageModel", "Parameters", "Reading", "RowGradient"}
+    others |= {"load_parameters", "save_parameters"}
     assert {name.split(",")[0] for name in CASES} == promised - others
 
 

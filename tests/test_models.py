@@ -19,12 +19,14 @@ from rnnbook import (
     Affine,
     BinaryAdder,
     CharRNN,
+    GatedRnnlm,
     ReLU,
     Sigmoid,
     SimpleRnnlm,
     SoftmaxWithLoss,
     TwoLayerNet,
     check_gradients,
+    models,
     truncated_bptt_batches,
 )
 from rnnbook.data import binary_addition, load_digits
@@ -844,6 +846,370 @@ def test_what_cannot_be_written_is_refused(error, change, wanted):
     with refusal(error, wanted):
         net.sample(**({"start": 2, "length": 3, "rng": rng} | change))
     assert pickle.dumps((net, rng)) == before
+
+
+# GatedRnnlm ---------------------------------------------------------------------------
+
+every_model = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+both_cells = pytest.mark.parametrize("cell", ["lstm", "gru"])
+
+
+def new_gated(sizes=(7, 3, 4), seed=0, scale=None, cell="lstm", **options):
+    """Return a language model with that cell; with a scale, one of strong opinions."""
+    if cell == "rnn":
+        return new_lm(sizes, seed, scale, **options)
+    net = GatedRnnlm(*sizes, rng=np.random.default_rng(seed), cell=cell, **options)
+    if scale is not None:
+        rng = np.random.default_rng(seed)
+        for param in net.params.values():
+            param[...] = scale * rng.standard_normal(param.shape)
+    return net
+
+
+@both_cells
+@pytest.mark.parametrize("options", [{}, {"dtype": np.float64}])
+def test_the_weights_of_a_gated_model_are_scaled_to_their_inputs(cell, options):
+    V, D, H, G = 700, 100, 200, 4 if cell == "lstm" else 3
+    params = new_gated((V, D, H), cell=cell, **options).params
+    wanted = {
+        "embed.W": ((V, D), 1 / 100),
+        "rnn.Wx": ((D, G * H), 1 / 10),
+        "rnn.Wh": ((H, G * H), 1 / 200**0.5),
+        "rnn.b": ((G * H,), None),
+        "affine.W": ((H, V), 1 / 200**0.5),
+        "affine.b": ((V,), 0),
+    }
+    if cell == "gru":
+        wanted["rnn.bh"] = ((H,), 0)
+    assert set(params) == set(wanted)
+    for name, (shape, std) in wanted.items():
+        assert params[name].shape == shape
+        assert params[name].dtype == options.get("dtype", np.float32)
+        if std is not None:
+            assert params[name].std() == pytest.approx(std, rel=0.02)
+    forget = [0, 1, 0, 0] if cell == "lstm" else [0, 0, 0]
+    np.testing.assert_array_equal(params["rnn.b"], np.repeat(forget, H))
+
+
+@pytest.mark.parametrize("forget_bias", [-2.5, 0, 3])
+def test_the_forget_gate_begins_as_wide_open_as_asked(forget_bias):
+    b = new_gated(forget_bias=forget_bias).params["rnn.b"]
+    np.testing.assert_array_equal(b, np.repeat([0, forget_bias, 0, 0], 4))
+
+
+@pytest.mark.parametrize("V", [10, 1000])
+@both_cells
+def test_the_loss_of_a_gated_model_at_the_start_is_that_of_a_guess(V, cell):
+    text = np.random.default_rng(1).integers(V, size=(20, 36))
+    loss = new_gated((V, 100, 100), cell=cell).forward(text[:, :-1], text[:, 1:])
+    assert loss == pytest.approx(np.log(V), abs=0.01)
+
+
+@both_cells
+@both_floats
+def test_every_gradient_of_a_gated_model_is_right_in_any_state(cell, dtype):
+    net, rng = new_gated(scale=0.7, cell=cell, dtype=dtype), np.random.default_rng(1)
+    state = [rng.uniform(-0.9, 0.9, (2, 4)).astype(dtype) for _ in net.rnn.NAMES]
+
+    def loss():
+        net.set_state(*state)
+        return net.forward(IDS, IDS[:, ::-1])
+
+    loss()
+    assert net.backward() is None
+    grads = net.grads | {f"d{n}0": getattr(net.rnn, f"d{n}0") for n in net.rnn.NAMES}
+    arrays = dict(net.params)
+    arrays |= {f"d{name}0": part for name, part in zip(net.rnn.NAMES, state, strict=True)}
+    check_gradients(loss, arrays, grads)
+
+
+@both_cells
+@pytest.mark.parametrize("truncation", [None, 2])
+def test_a_gated_model_trains_like_that_of_pytorch(cell, truncation):
+    net = new_gated(scale=0.7, cell=cell, dtype=np.float64, truncation=truncation)
+    V, D, H = 7, 3, 4
+    layer = torch.nn.LSTM if cell == "lstm" else torch.nn.GRU
+    embed, rnn = torch.nn.Embedding(V, D).double(), layer(D, H, batch_first=True).double()
+    affine = torch.nn.Linear(H, V).double()
+    p = {name: torch.tensor(param) for name, param in net.params.items()}
+    rest = torch.zeros_like(p["rnn.b"])
+    if cell == "gru":
+        rest[2 * H :] = p["rnn.bh"]
+    embed.load_state_dict({"weight": p["embed.W"]})
+    affine.load_state_dict({"weight": p["affine.W"].T, "bias": p["affine.b"]})
+    weights = {"weight_ih_l0": p["rnn.Wx"].T, "weight_hh_l0": p["rnn.Wh"].T}
+    rnn.load_state_dict(weights | {"bias_ih_l0": p["rnn.b"], "bias_hh_l0": rest})
+    if cell == "lstm":
+        rnn.bias_hh_l0.requires_grad_(False)
+    else:  # of two biases that are added up PyTorch trains both: let it train one
+        rnn.bias_hh_l0.register_hook(lambda g: torch.cat([torch.zeros(2 * H), g[2 * H :]]))
+    trained = [*embed.parameters(), *rnn.parameters(), *affine.parameters()]
+    sgd = torch.optim.SGD([x for x in trained if x.requires_grad], 0.3)
+    state, losses = None, []
+    # A window of 2 over batches of 2 steps cuts nothing that their ends do not cut.
+    batches = list(truncated_bptt_batches(some_text(), 3, 2 if truncation else 5, batches=15))
+    for xs, ts in batches:
+        hs, state = rnn(embed(torch.tensor(xs)), state)
+        state = tuple(h.detach() for h in state) if cell == "lstm" else state.detach()
+        scores = affine(hs).reshape(-1, V)
+        loss = torch.nn.functional.cross_entropy(scores, torch.tensor(ts).ravel())
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        losses.append(loss.item())
+    np.testing.assert_allclose(fit(net, SGD(0.3), batches), losses, rtol=1e-12)
+    state = state if cell == "lstm" else (state,)
+    for name, h in zip(net.rnn.NAMES, state, strict=True):
+        np.testing.assert_allclose(getattr(net.rnn, name), h[0].numpy(), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(net.params["rnn.Wh"].T, rnn.weight_hh_l0.detach(), rtol=1e-10)
+
+
+@both_cells
+def test_a_gated_model_learns_a_repeated_phrase(cell):
+    text = np.tile(np.array([0, 1, 2, 0, 3, 1, 4]), 20)
+    net = new_gated((5, 8, 16), cell=cell, dtype=np.float64)
+    losses = fit(net, Adam(0.02), truncated_bptt_batches(text, 4, 10, batches=150))
+    assert losses[-1] < 0.05
+    written = net.sample(text[:7], 14, rng=np.random.default_rng(0), temperature=0)
+    np.testing.assert_array_equal(written, text[7:21])
+
+
+@both_cells
+@pytest.mark.parametrize(("error", "xs", "ts", "wanted"), BAD_BATCHES)
+def test_a_bad_batch_leaves_the_stream_of_a_gated_model_alone(cell, error, xs, ts, wanted):
+    net = new_gated(scale=1, cell=cell)
+    outcome(net, IDS, IDS)
+    twin = copy.deepcopy(net)
+    with refusal(error, wanted):
+        net.forward(xs, ts)
+    assert outcome(net, IDS[:, ::-1], IDS) == outcome(twin, IDS[:, ::-1], IDS)
+
+
+@both_floats
+@both_cells
+def test_a_gated_model_is_saved_and_loaded(tmp_path, cell, dtype):
+    net, other = (new_gated(scale=1, seed=seed, cell=cell, dtype=dtype) for seed in (0, 1))
+    net.save(tmp_path / "net.npz")
+    other.load(tmp_path / "net.npz")
+    assert outcome(other, IDS, IDS) == outcome(net, IDS, IDS)
+
+
+@every_model
+def test_a_state_can_be_set_and_forgotten(cell):
+    net, twin = new_gated(scale=1, cell=cell), new_gated(scale=1, cell=cell)
+    net.forward(IDS, IDS)
+    twin.set_state(*(getattr(net.rnn, name) for name in net.rnn.NAMES))
+    assert outcome(twin, IDS, IDS) == outcome(net, IDS, IDS)
+    net.reset_state()
+    assert outcome(net, IDS, IDS) == outcome(new_gated(scale=1, cell=cell), IDS, IDS)
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "wanted"),
+    [
+        (ValueError, {"cell": "rnn"}, "cell must be 'lstm' or 'gru', got 'rnn'"),
+        (TypeError, {"cell": None}, "cell must be 'lstm' or 'gru', got NoneType None"),
+        (
+            ValueError,
+            {"cell": "gru", "forget_bias": 1.0},
+            "forget_bias must be left out with a GRU, got 1.0",
+        ),
+        (ValueError, {"forget_bias": np.nan}, "forget_bias must be a finite number, got nan"),
+        (TypeError, {"forget_bias": "1"}, "forget_bias must be a finite number, got str '1'"),
+        (ValueError, {"vocab_size": 0}, "vocab_size must be an integer >= 1, got 0"),
+        (TypeError, {"wordvec_size": 3.0}, "wordvec_size must be an integer >= 1, got float 3.0"),
+        (TypeError, {"hidden_size": True}, "hidden_size must be an integer >= 1, got bool True"),
+        (TypeError, {"rng": None}, "rng must be a numpy.random.Generator"),
+        (TypeError, {"truncation": 2.5}, "truncation must be an integer >= 1, got float 2.5"),
+        (TypeError, {"dtype": ">f4"}, "dtype must be float32 or float64, got '>f4'"),
+    ],
+)
+def test_a_gated_model_that_cannot_be_is_refused(error, change, wanted):
+    arguments = {"vocab_size": 7, "wordvec_size": 3, "hidden_size": 4}
+    with refusal(error, wanted):
+        GatedRnnlm(**(arguments | {"rng": np.random.default_rng(0)} | change))
+
+
+# What comes next ----------------------------------------------------------------------
+
+
+@every_model
+@both_floats
+def test_reading_tells_what_is_expected_after_each_token(cell, dtype):
+    net, text = new_gated(scale=1, cell=cell, dtype=dtype), [2, 5, 0, 5]
+    reading = net.read(np.array(text))
+    assert reading.probabilities.shape == (4, 7)
+    assert reading.probabilities.dtype == np.float64
+    rtol = 1e-5 if dtype == np.float32 else 1e-12
+    for k in range(4):
+        wanted = softmax(expected_scores(net, text[: k + 1]))
+        np.testing.assert_allclose(reading.probabilities[k], wanted, rtol=rtol)
+        found = net.next_probabilities(np.array(text[: k + 1]))
+        np.testing.assert_allclose(found, wanted, rtol=rtol)
+
+
+@every_model
+def test_reading_shows_the_states_and_the_gates(cell):
+    net = new_gated(scale=1, cell=cell, dtype=np.float64)
+    text = np.array([2, 5, 0, 5, 1])
+    _, states, gates = net.read(text)
+    rnn = copy.deepcopy(net)
+    for k, token in enumerate(text):
+        rnn.predict(np.array([[token]]))
+        for name in rnn.rnn.NAMES:
+            np.testing.assert_allclose(states[name][k], getattr(rnn.rnn, name)[0], rtol=1e-12)
+    assert "".join(gates) == {"rnn": "", "lstm": "ifgo", "gru": "run"}[cell]
+    assert {x.shape for x in [*states.values(), *gates.values()]} == {(5, 4)}
+    before = {name: np.vstack([np.zeros(4), hs[:-1]]) for name, hs in states.items()}
+    if cell == "lstm":
+        c = gates["f"] * before["c"] + gates["i"] * gates["g"]
+        np.testing.assert_allclose(states["c"], c, rtol=1e-12)
+        np.testing.assert_allclose(states["h"], gates["o"] * np.tanh(c), rtol=1e-12)
+    if cell == "gru":
+        h = (1 - gates["u"]) * gates["n"] + gates["u"] * before["h"]
+        np.testing.assert_allclose(states["h"], h, rtol=1e-12)
+
+
+@every_model
+@pytest.mark.parametrize("temperature", [0.5, 1, 4.0])
+def test_the_temperature_divides_the_scores(cell, temperature):
+    net, text = new_gated(scale=1, cell=cell), np.array([2, 5])
+    wanted = softmax(expected_scores(net, text) / temperature)
+    found = net.next_probabilities(text, temperature=temperature)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    coldest = net.next_probabilities(text, temperature=0)
+    np.testing.assert_array_equal(coldest, np.arange(7) == wanted.argmax())
+    assert (net.next_probabilities(5) == net.next_probabilities(np.array([5]))).all()
+
+
+@every_model
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda net: net.read(np.array([1, 2, 3])),
+        lambda net: net.next_probabilities(3),
+        lambda net: net.evaluate(some_text()),
+        lambda net: net.sample(3, 5, rng=np.random.default_rng(0)),
+    ],
+    ids=["read", "next_probabilities", "evaluate", "sample"],
+)
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_look_disturbs_neither_the_state_nor_a_pending_backward(cell, look, reading):
+    net = new_gated(scale=1, cell=cell)
+    if reading:
+        net.forward(IDS, IDS)
+    before, twin = pickle.dumps(net), copy.deepcopy(net)
+    look(net)
+    assert pickle.dumps(net) == before
+    assert outcome(net, IDS, IDS) == outcome(twin, IDS, IDS)
+
+
+def test_what_was_read_shares_no_memory_with_the_model():
+    net = new_gated(scale=1)
+    for array in (*net.read(np.array([1, 2])).states.values(), net.next_probabilities(1)):
+        assert not any(np.shares_memory(array, param) for param in net.params.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "tokens", "wanted"),
+    [
+        (ValueError, np.zeros(0, int), " must hold at least one token, got none"),
+        (ValueError, 7, " must hold token ids in 0 .. 6, got 7 at index [0]"),
+        (ValueError, np.array([[1]]), " must have shape (K,), got (1, 1)"),
+        (TypeError, [1], " must be a numpy array of integer token ids, got list [1]"),
+        (TypeError, np.ones(2), " must hold integer token ids, got dtype float64"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(error, tokens, wanted):
+    with refusal(error, f"tokens{wanted}"):
+        new_gated().read(tokens)
+    with refusal(error, f"prefix{wanted}"):
+        new_gated().next_probabilities(tokens)
+
+
+@pytest.mark.parametrize("temperature", [-1, np.nan])
+def test_a_bad_temperature_is_refused(temperature):
+    with refusal(ValueError, "temperature must be a finite number >= 0"):
+        new_gated().next_probabilities(1, temperature=temperature)
+
+
+# Evaluation ---------------------------------------------------------------------------
+
+
+@every_model
+@given(data=st.data())
+def test_evaluation_is_the_loss_of_the_whole_text_read_once(cell, data):
+    size = data.draw(st.integers(2, 40))
+    text = some_text(size)
+    net = new_gated(scale=1, cell=cell, dtype=np.float64)
+    wanted = copy.deepcopy(net).forward(text[None, :-1], text[None, 1:])
+    assert net.evaluate(text) == pytest.approx(float(wanted), rel=1e-12)
+
+
+@every_model
+@given(data=st.data())
+def test_evaluation_in_many_places_begins_in_each_at_the_state_zero(cell, data):
+    K = data.draw(st.integers(1, 30))
+    N = data.draw(st.integers(1, K))
+    text, net = some_text(K + 1), new_gated(scale=1, cell=cell, dtype=np.float64)
+    cuts = [n * (K // N) for n in range(N)] + [K]
+    parts = [text[a : b + 1] for a, b in pairwise(cuts)]
+    wanted = sum(net.evaluate(part) * (len(part) - 1) for part in parts) / K
+    assert net.evaluate(text, batch_size=N) == pytest.approx(wanted, rel=1e-12)
+
+
+@every_model
+def test_a_long_text_is_evaluated_in_chunks_that_go_on(cell, monkeypatch):
+    net = new_gated((3000, 3, 200), scale=0.1, cell=cell, dtype=np.float64)
+    text = some_text(1000, vocabulary=3000)
+    sizes, forward = [], models.TimeSoftmaxWithLoss.forward
+
+    def spy(self, xs, ts):
+        sizes.append(ts.size)
+        return forward(self, xs, ts)
+
+    monkeypatch.setattr(models.TimeSoftmaxWithLoss, "forward", spy)
+    loss = net.evaluate(text)
+    assert len(sizes) > 4
+    assert sum(sizes) == 999
+    monkeypatch.undo()
+    wanted = net.forward(text[None, :-1], text[None, 1:])
+    assert loss == pytest.approx(float(wanted), rel=1e-10)
+
+
+def test_a_long_text_needs_no_more_memory_than_a_short_one():
+    net = new_gated((100, 16, 64))
+
+    def peak(size):
+        text = some_text(size, vocabulary=100)
+        tracemalloc.start()
+        try:
+            net.evaluate(text)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(12_000) < 1.2 * peak(4_000) < 60e6
+
+
+@pytest.mark.parametrize(
+    ("error", "tokens", "wanted"),
+    [
+        (ValueError, np.array([1]), "tokens must hold at least two tokens, got 1"),
+        (ValueError, np.array([1, 7]), "tokens must hold token ids in 0 .. 6, got 7 at index [1]"),
+        (ValueError, np.array(1), "tokens must have shape (K + 1,), got ()"),
+        (TypeError, [1, 2], "tokens must be a numpy array of integer token ids, got list"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(error, tokens, wanted):
+    with refusal(error, wanted):
+        new_gated().evaluate(tokens)
+
+
+@pytest.mark.parametrize("batch_size", [0, 4])
+def test_a_text_is_not_evaluated_in_more_places_than_it_has(batch_size):
+    with refusal(ValueError, f"batch_size must be an integer from 1 to 3, got {batch_size}"):
+        new_gated().evaluate(np.array([0, 1, 2, 3]), batch_size=batch_size)
 
 
 # Files --------------------------------------------------------------------------------
