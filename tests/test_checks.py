@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import refresh
 
+import rnnbook
 from rnnbook import checks
 from rnnbook.functions import softmax
 
@@ -137,6 +139,36 @@ def compare_bits(K=100.0, **changes):
     return lambda: {name: np.array(value) for name, value in {**weights, **changes}.items()}
 
 
+def spell_back(dz=None, dWh=None, dWy=None, db=None, store=np.add):
+    """Return the backward pass of a character RNN, with parts exchanged."""
+    dz = dz or (lambda ds, dz, h, h_prev, Wh, Wy: (ds @ Wy.T + dz @ Wh.T) * (1 - h**2))
+    dWh = dWh or (lambda h, h_prev, dz: h_prev.T @ dz)
+    dWy = dWy or (lambda h, h_prev, ds: h.T @ ds)
+    db = db or (lambda d: d.sum(axis=0))
+
+    def answer(xs, hs, ds, Wh, Wy):
+        grads, d = [0, 0, 0, 0, 0], np.zeros((len(xs), len(Wh)))
+        for t in reversed(range(xs.shape[1])):
+            h, h_prev, out = hs[:, t + 1], hs[:, t], ds[:, t]
+            d = dz(out, d, h, h_prev, Wh, Wy)
+            terms = [xs[:, t].T @ d, dWh(h, h_prev, d), db(d), dWy(h, h_prev, out), db(out)]
+            grads = [store(grad, term) for grad, term in zip(grads, terms, strict=True)]
+        return tuple(grads)
+
+    return answer
+
+
+def symmetric(rtol=0.0, atol=1e-6):
+    """Return the test whether a Jacobian, by central differences, is symmetric."""
+
+    def answer(g, x):
+        steps = 1e-5 * np.eye(len(x))
+        J = np.array([(g(x + step) - g(x - step)) / 2e-5 for step in steps])
+        return bool(np.abs(J - J.T).max() <= atol + rtol * np.abs(J).max())
+
+    return answer
+
+
 def scribble_on_x(memory, x):
     memory["x"] = x.copy()
     x[x <= 0] *= 0.1
@@ -190,6 +222,10 @@ RIGHT = [
     (checks.negate, lambda bits: tuple(minus(bits))),
     (checks.tanh_backward, way_back()),
     (checks.comparator, compare_bits()),
+    (checks.culprits, lambda: "BDAC"),
+    (checks.culprits, lambda: ["b", "d", "a", "c"]),
+    (checks.char_backward, spell_back()),
+    (checks.is_gradient, symmetric()),
 ]
 
 SLIPS = [
@@ -391,6 +427,66 @@ SLIPS = [
     (checks.comparator, compare_bits(Wx=[[100.0], [0.0]]), "Yours says"),
     (checks.comparator, compare_bits(1.0), "the verdict fades"),
     (checks.comparator, compare_bits(by=[0.0]), "rounding decides"),
+    (checks.culprits, lambda: "BDA", "four letters from A to E, got 'BDA'"),
+    (checks.culprits, lambda: 4, "such as 'ABCD'"),
+    (checks.culprits, lambda: "BDAF", "four letters from A to E, got 'BDAF'"),
+    (checks.culprits, lambda: "EDAC", "Program 1 is not E: E touches the gradient of Wy"),
+    (checks.culprits, lambda: "BCAC", "Program 2 is not C"),
+    (checks.culprits, lambda: "BDEC", "Program 3 is not E"),
+    (checks.culprits, lambda: "BDAD", "Program 4 is not D"),
+    (checks.char_backward, lambda *a: None, "Not yet: return five arrays"),
+    (checks.char_backward, lambda *a: [np.zeros(2)] * 5, "all five gradients are zero"),
+    (checks.char_backward, lambda *a: [a[0].fill(0)] * 5, "changed what it was given"),
+    (checks.char_backward, spell_back(store=lambda grad, term: term), "and not ="),
+    (
+        checks.char_backward,
+        spell_back(dz=lambda ds, dz, h, h_prev, Wh, Wy: ds @ Wy.T * (1 - h**2)),
+        "what the next step says",
+    ),
+    (
+        checks.char_backward,
+        spell_back(dz=lambda ds, dz, h, h_prev, Wh, Wy: ds @ Wy.T + dz @ Wh.T),
+        "multiply by the slope of tanh",
+    ),
+    (
+        checks.char_backward,
+        spell_back(dz=lambda ds, dz, h, h_prev, Wh, Wy: (ds @ Wy.T + dz @ Wh.T) * (1 - h_prev**2)),
+        "the slope belongs to hs[:, t + 1]",
+    ),
+    (
+        checks.char_backward,
+        spell_back(dz=lambda ds, dz, h, h_prev, Wh, Wy: (ds @ Wy.T + dz @ Wh.T) * h * (1 - h)),
+        "h (1 - h) is that of the sigmoid",
+    ),
+    (
+        checks.char_backward,
+        spell_back(dz=lambda ds, dz, h, h_prev, Wh, Wy: (ds @ Wy.T + dz @ Wh) * (1 - h**2)),
+        "back through Wh means Wh.T",
+    ),
+    (
+        checks.char_backward,
+        spell_back(dz=lambda ds, dz, h, h_prev, Wh, Wy: ds @ Wy.T * (1 - h**2) + dz @ Wh.T),
+        "put it in brackets",
+    ),
+    (checks.char_backward, spell_back(dWh=lambda h, h_prev, dz: h.T @ dz), "hs[:, t], to dz"),
+    (checks.char_backward, spell_back(dWy=lambda h, h_prev, ds: h_prev.T @ ds), "hs[:, t + 1]"),
+    (
+        checks.char_backward,
+        spell_back(db=lambda d: np.full(d.shape[1], d.sum())),
+        "a single number for all units",
+    ),
+    (
+        checks.char_backward,
+        lambda *a: [grad / len(a[0]) for grad in spell_back()(*a)],
+        "do not average",
+    ),
+    (checks.is_gradient, lambda g, x: True, "goes round in circles is that of no loss"),
+    (checks.is_gradient, lambda g, x: False, "You say False, but x @ S with S symmetric"),
+    (checks.is_gradient, symmetric(atol=0), "allow for rounding"),
+    (checks.is_gradient, symmetric(rtol=1e-4), "a small part goes round in circles"),
+    (checks.is_gradient, lambda g, x: 1, "must return True or False, got int"),
+    (checks.is_gradient, lambda g, x: bool(x.fill(0)) or True, "Your function changed x"),
+    (checks.is_gradient, lambda g, x: len(x) != 2, "leaves no gradient"),
 ]
 
 
@@ -413,6 +509,7 @@ def test_a_slip_is_recognised(check, answer, hint):
 def test_an_empty_stub_is_not_yet_right(check):
     functions = checks.shop, checks.rnn_step, checks.window_needed, checks.parity
     functions += checks.negate, checks.tanh_backward, checks.comparator
+    functions += checks.culprits, checks.char_backward, checks.is_gradient
     stub = (lambda *args: None) if check in functions else layer(lambda *a: None, lambda *a: None)
     verdict = check(stub)
     assert not verdict
@@ -449,3 +546,532 @@ def test_single_precision_is_named():
 
 def test_constants_do_not_pass():
     assert not checks.sub_layer(layer(lambda m, x, y: 5.0, lambda m, dout: (3.0, -3.0)))
+
+
+# The seven slips of the page "Errata" -----------------------------------------------------
+
+SEVEN = {  # what the printed code says, what it should say, and what the check tells
+    "a size from the wrong axis": ("(N, len(Wx))", "(N, Wx.shape[1])", "with D = H it runs"),
+    "not stateful": ("if self.stateful or", "if not self.stateful or", "it began at zero"),
+    "dh lost": ("dh = dhs[:, t]\n", "dh = dhs[:, t] + dh\n", "from the step after is lost"),
+    "overwritten": ("] = self.xs[:, t].T", "] += self.xs[:, t].T", "only the term of step 0"),
+    "no constructor": ("def __init(self, vocab", "def __init__(self, vocab", "two underscores"),
+    "sum, not mean": ("share = 1.0 ", "share = 1.0 / len(steps) ", "6 times too large"),
+    "not called": ('["rnn"].reset_state\n', '["rnn"].reset_state()\n', "nothing was reset"),
+}
+SLIPPED = list(SEVEN)
+LAYER = SLIPPED[:4]  # the slips of TimeRNN; the others are the model's
+
+
+def errata(tag):
+    """Return the cells of the notebook with this tag, in one piece."""
+    notebook = refresh.read(refresh.BOOK / "errata.ipynb")
+    tagged = [cell.source for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
+    return "\n\n\n".join([*tagged, ""])
+
+
+def with_slips(*slips):
+    """Return the classes of the page with these slips, the others repaired."""
+    source = errata("seven-slips")
+    for slip, (wrong, right, _) in SEVEN.items():
+        assert source.count(wrong) == 1, slip
+        if slip not in slips:
+            source = source.replace(wrong, right)
+    for name in ("Wh", "b"):
+        if "overwritten" not in slips:
+            source = source.replace(f'self.grads["{name}"] = ', f'self.grads["{name}"] += ')
+    classes = {"np": np, "rb": rnnbook}
+    exec(source, classes)
+    return classes
+
+
+def finding(classes):
+    """Return the first thing that the checks of the page find."""
+    layer = checks.time_rnn(classes["TimeRNN"])
+    return checks.rnnlm(classes["SimpleRnnlm"]) if layer else layer
+
+
+@pytest.mark.parametrize("slip", SEVEN)
+def test_each_of_the_seven_slips_is_found_alone(slip):
+    classes = with_slips(slip)
+    assert SEVEN[slip][2] in finding(classes).message
+    assert checks.time_rnn(classes["TimeRNN"]).ok == (slip not in LAYER)
+    if slip in LAYER:
+        assert checks.rnnlm(classes["SimpleRnnlm"]).message.startswith("First the TimeRNN. ")
+
+
+def test_the_seven_slips_are_found_one_by_one():
+    found = [finding(with_slips(*SLIPPED[k:])).message for k in range(7)]
+    assert len(set(found)) == 7
+    for message, (_, _, told) in zip(found, SEVEN.values(), strict=True):
+        assert told in message
+    assert finding(with_slips()) == checks.rnnlm(with_slips()["SimpleRnnlm"])
+    assert finding(with_slips()).message.startswith("Right")
+
+
+def test_the_answers_of_the_page_repair_one_slip_each():
+    classes = with_slips(*SLIPPED)
+    classes["checks"] = checks
+    for k, (_, _, told) in enumerate(SEVEN.values(), start=1):
+        assert told in finding(classes).message
+        exec(errata(f"answer-{k}"), classes)
+    assert finding(classes)
+
+
+def test_the_model_of_the_page_is_that_of_the_package():
+    model = with_slips()["SimpleRnnlm"](9, 4, 5, np.random.default_rng(0))
+    truth = rnnbook.SimpleRnnlm(9, 4, 5, rng=np.random.default_rng(1), dtype=np.float64)
+    truth.params.update(model.params)
+    for xs, ts in np.random.default_rng(2).integers(0, 9, (3, 2, 2, 7)):
+        np.testing.assert_allclose(model.forward(xs, ts), truth.forward(xs, ts), rtol=1e-12)
+        model.backward()
+        truth.backward()
+        for name, grad in truth.grads.items():
+            np.testing.assert_allclose(model.grads[name], np.asarray(grad), atol=1e-12)
+
+
+def repaired_but(**changes):
+    """Return the repaired TimeRNN with other methods."""
+    return type("TimeRNN", (with_slips()["TimeRNN"],), changes)
+
+
+def forward_without(part):
+    def forward(self, xs):
+        Wx, Wh, b = self.params.values()
+        Wh = {"turned": Wh.T, "no memory": 0 * Wh}.get(part, Wh)
+        parts = type(self).__mro__[1](Wx, Wh, 0 * b if part == "no bias" else b)
+        return parts.forward(xs)
+
+    return forward
+
+
+def summed_once(self, dhs):
+    self.grads = self.grads or {k: np.zeros_like(p) for k, p in self.params.items()}
+    dxs, dh = np.zeros_like(self.xs), 0
+    for t in reversed(range(dhs.shape[1])):
+        dxs[:, t], dh = self.through(t, dhs[:, t] + dh)
+    return dxs
+
+
+def from_the_front(self, dhs):
+    self.grads = {k: np.zeros_like(p) for k, p in self.params.items()}
+    dxs, dh = np.zeros_like(self.xs), 0
+    for t in range(dhs.shape[1]):
+        dxs[:, t], dh = self.through(t, dhs[:, t] + dh)
+    return dxs
+
+
+def always_goes_on(self, N):
+    if self.h is None:
+        self.h = np.zeros((N, len(self.params["Wh"])))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"forward": forward_without("turned")}, "without a transpose"),
+        ({"forward": forward_without("no memory")}, "not handed from step to step"),
+        ({"forward": forward_without("no bias")}, "the bias is missing"),
+        ({"begin": always_goes_on}, "it began where the last one ended"),
+        ({"reset_state": lambda self: None}, "After reset_state()"),
+        ({"set_state": lambda self, h: None}, "After set_state(h)"),
+        ({"backward": from_the_front}, "from the last step to the first"),
+        ({"backward": summed_once}, "piles up from call to call"),
+        ({"backward": lambda self, dhs: None}, "Not yet: dxs came out as None"),
+        ({"forward": lambda self, xs: 1 / 0}, "ZeroDivisionError"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_other_slips_of_a_recurrent_layer_are_told_apart(changes, told):
+    verdict = checks.time_rnn(repaired_but(**changes))
+    assert not verdict
+    assert told in verdict.message
+
+
+def model_but(**changes):
+    """Return the repaired model with other methods."""
+    return type("SimpleRnnlm", (with_slips()["SimpleRnnlm"],), changes)
+
+
+def scaled(loss=1.0, grads=1.0):
+    """Return a model whose loss and gradients are off by factors."""
+    right = with_slips()["SimpleRnnlm"]
+
+    def forward(self, xs, ts):
+        return loss * right.forward(self, xs, ts)
+
+    def gradients(self):
+        return {name: grads * np.asarray(g) for name, g in right.grads.fget(self).items()}
+
+    return type("SimpleRnnlm", (right,), {"forward": forward, "grads": property(gradients)})
+
+
+def forgetful(self, xs, ts):
+    self.layers["rnn"].h = None
+    return with_slips()["Passes"].forward(self, xs, ts)
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (lambda: scaled(loss=4.0), "4 times too large: divide by the sequences"),
+        (lambda: scaled(loss=24.0), "24 times too large: divide by the tokens"),
+        (lambda: scaled(grads=6.0), "grads['embed.W'] is not right yet: it is 6 times"),
+        (lambda: scaled(grads=0.0), "it is zero"),
+        (lambda: model_but(forward=forgetful), "the model began at zero"),
+        (lambda: model_but(params={"W": np.ones(2)}), "params must be named embed.W, rnn.Wx"),
+        (lambda: lambda V, D: None, "TypeError"),
+    ],
+)
+def test_other_slips_of_a_language_model_are_told_apart(model, told):
+    verdict = checks.rnnlm(model())
+    assert not verdict
+    assert told in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        (lambda dz: dz[-1], "only the term of the last step"),
+        (lambda dz: dz.mean(axis=0), "do not take their mean"),
+        (lambda dz: 0 * dz[0], "still zero"),
+        (lambda dz: None, "grads has no Wx"),
+    ],
+)
+def test_terms_that_were_not_added_up_are_told_apart(steps, told):
+    right = with_slips()["TimeRNN"]
+
+    def backward(self, dhs):
+        dxs = right.backward(self, dhs)
+        terms, dh = [], 0
+        for t in reversed(range(dhs.shape[1])):
+            dz = (dhs[:, t] + dh) * (1 - self.hs[t + 1] ** 2)
+            terms.insert(0, self.xs[:, t].T @ dz)
+            dh = dz @ self.params["Wh"].T
+        self.grads["Wx"] = steps(np.array(terms))
+        if self.grads["Wx"] is None:
+            del self.grads["Wx"]
+        return dxs
+
+    verdict = checks.time_rnn(repaired_but(backward=backward))
+    assert not verdict
+    assert told in verdict.message
+
+
+# Gradients through time ------------------------------------------------------------------
+
+
+def clipper(length=None, cut=None):
+    """Clip by norm, or with another length, or each array by `cut`."""
+    length = length or (lambda gs: np.sqrt(sum(np.sum(g**2) for g in gs)))
+
+    def clip(grads, c):
+        if cut:
+            return {name: cut(g, c) for name, g in grads.items()}
+        norm = length(list(grads.values()))
+        return {name: g * (c / norm if norm > c else 1) for name, g in grads.items()}
+
+    return clip
+
+
+def in_place(grads, c):
+    for g in grads.values():
+        g *= 0.5
+    return grads
+
+
+def each_by_itself(g, c):
+    norm = np.linalg.norm(g)
+    return g * (c / norm if norm > c else 1)
+
+
+def always(grads, c):
+    norm = np.sqrt(sum(np.sum(g**2) for g in grads.values())) or 1.0
+    return {name: g * c / norm for name, g in grads.items()}
+
+
+def truncated(extra=0, turn=True, slope=lambda h: 1 - h**2, add=True):
+    """Walk back through a window, perhaps with a slip."""
+
+    def walk(dhs, hs, Wh, k):
+        dzs = np.zeros_like(hs)
+        for t in range(len(hs)):
+            dh = dhs[t]
+            for s in range(t, max(t - k - extra, -1), -1):
+                dz = dh * slope(hs[s])
+                dzs[s] = dzs[s] + dz if add else dz
+                dh = dz @ (Wh.T if turn else Wh)
+        return dzs
+
+    return walk
+
+
+def in_blocks(dhs, hs, Wh, k):
+    dzs = np.zeros_like(hs)
+    for start in range(0, len(hs), k):
+        part = slice(start, start + k)
+        dzs[part] = truncated(extra=k)(dhs[part], hs[part], Wh, k)
+    return dzs
+
+
+def delay_line(more=0, gain=2.0, sign=1, loop=0.0):
+    def build(lag):
+        H = lag + 1 + more
+        Wh = gain * np.eye(H, k=1)
+        Wh[-1, -1] = loop
+        return gain * np.eye(1, H), Wh, sign * np.eye(H)[:, -1:]
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.clip_by_norm, clipper()),
+        (checks.window_backward, truncated()),
+        (checks.recall_by_hand, delay_line()),
+        (checks.recall_by_hand, delay_line(gain=5.0)),
+    ],
+)
+def test_a_right_answer_about_gradients_through_time_passes(check, answer):
+    verdict = check(answer)
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "hint"),
+    [
+        (checks.clip_by_norm, lambda grads, c: ..., "Not yet"),
+        (checks.clip_by_norm, lambda grads, c: list(grads), "Return a dict with the names Wx, Wh"),
+        (checks.clip_by_norm, in_place, "changed grads itself"),
+        (checks.clip_by_norm, lambda grads, c: dict(grads), "was not shortened"),
+        (checks.clip_by_norm, clipper(cut=each_by_itself), "together have one length"),
+        (checks.clip_by_norm, clipper(cut=lambda g, c: np.clip(g, -c, c)), "changes the direction"),
+        (
+            checks.clip_by_norm,
+            clipper(lambda gs: sum(np.sum(g**2) for g in gs)),
+            "the root of the sum",
+        ),
+        (
+            checks.clip_by_norm,
+            clipper(lambda gs: max(np.abs(g).max() for g in gs)),
+            "the largest entry",
+        ),
+        (checks.clip_by_norm, always, "must stay as it is"),
+        (checks.window_backward, lambda *a: None, "Not yet"),
+        (checks.window_backward, lambda dhs, hs, Wh, k: np.zeros_like(hs), "zero everywhere"),
+        (checks.window_backward, lambda dhs, hs, Wh, k: hs.__isub__(1), "changed what it was"),
+        (checks.window_backward, truncated(extra=1), "one cell too many"),
+        (checks.window_backward, truncated(extra=-1), "one cell too few"),
+        (checks.window_backward, truncated(extra=99), "the full walk"),
+        (checks.window_backward, truncated(turn=False), "means Wh.T"),
+        (checks.window_backward, truncated(add=False), "+= and not ="),
+        (checks.window_backward, truncated(slope=lambda h: 1.0), "multiply by the slope"),
+        (checks.window_backward, truncated(slope=lambda h: 1 - np.tanh(h) ** 2), "after tanh"),
+        (checks.window_backward, in_blocks, "those are blocks of k"),
+        (checks.recall_by_hand, lambda lag: ..., "Not yet"),
+        (checks.recall_by_hand, lambda lag: np.eye(2), "three arrays"),
+        (checks.recall_by_hand, lambda lag: (np.eye(2),) * 3, "Wx must have shape (1, 2)"),
+        (checks.recall_by_hand, delay_line(loop=0.5), "can hear itself again"),
+        (checks.recall_by_hand, delay_line(more=-1), "one step later than asked"),
+        (checks.recall_by_hand, delay_line(more=1), "one step too old"),
+        (checks.recall_by_hand, delay_line(sign=-1), "the wrong way round"),
+        (checks.recall_by_hand, delay_line(gain=0.5), "refresh the value"),
+        (
+            checks.recall_by_hand,
+            lambda lag: (np.ones((1, 3)), np.zeros((3, 3)), np.ones((3, 1))),
+            "of the answers are right",
+        ),
+    ],
+)
+def test_a_slip_about_gradients_through_time_is_recognised(check, answer, hint):
+    verdict = check(answer)
+    assert not verdict
+    assert hint in verdict.message
+
+
+def weighted(total=lambda x, n: np.sum(x * n) / n.sum(), last=np.exp):
+    return lambda losses, counts: last(total(losses, counts))
+
+
+def affine_back(scale=1, last=False, turn=False, axes=(0, 1)):
+    def walk(dout, xs, W):
+        seen, out = (xs[:, -1:], dout[:, -1:]) if last else (xs, dout)
+        dW = np.einsum("ntd,nth->dh", seen, out) / scale
+        return dout @ W.T, dW.T if turn else dW, dout.sum(axis=axes)
+
+    return walk
+
+
+def drawer(divide=lambda s, tau: s / tau, shift=0, stable=True, cold=True):
+    def draw(scores, temperature, u):
+        if temperature == 0:
+            return int(np.argmax(scores)) if cold else 0
+        s = divide(scores, temperature)
+        with np.errstate(over="ignore", invalid="ignore"):
+            e = np.exp(s - s.max() if stable else s)
+            return int(np.sum(np.cumsum(e / e.sum())[:-1] <= u)) + shift
+
+    return draw
+
+
+def reader(offset=None, step=None, wrap=0, follow=1, late=False):
+    def batch(tokens, N, T, k):
+        P = len(tokens) - 1
+        begins = np.arange(N)[:, None] * ((P // N) if offset is None else offset(P, N, T))
+        places = begins + (k * T if step is None else step(N, T, k)) + np.arange(T)
+        after = (places + follow) % P if late else places % P + follow
+        return tokens[places % (P + wrap)], tokens[after]
+
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.perplexity_of, weighted()),
+        (checks.time_affine_backward, affine_back()),
+        (checks.draw_token, drawer()),
+        (checks.text_batch, reader()),
+    ],
+)
+def test_a_right_answer_about_language_models_passes(check, answer):
+    verdict = check(answer)
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "hint"),
+    [
+        (checks.perplexity_of, lambda losses, counts: ..., "Not yet"),
+        (checks.perplexity_of, lambda x, n: np.exp(x).mean(), "mean of the perplexities"),
+        (checks.perplexity_of, lambda x, n: np.average(np.exp(x), weights=n), "exponential last"),
+        (checks.perplexity_of, weighted(lambda x, n: x.mean()), "not equally long"),
+        (checks.perplexity_of, weighted(last=lambda x: x), "that is the mean loss"),
+        (checks.perplexity_of, weighted(last=lambda x: np.exp(-x)), "below 1"),
+        (checks.perplexity_of, weighted(last=lambda x: 2.0**x), "in nats"),
+        (checks.time_affine_backward, lambda *a: None, "Not yet"),
+        (checks.time_affine_backward, lambda dout, xs, W: dout @ W.T, "three arrays"),
+        (
+            checks.time_affine_backward,
+            lambda dout, xs, W: affine_back()(dout.__imul__(2), xs, W),
+            "changed what it was given",
+        ),
+        (checks.time_affine_backward, affine_back(scale=6), "already divided"),
+        (checks.time_affine_backward, affine_back(last=True), "only the last step"),
+        (checks.time_affine_backward, affine_back(turn=True), "turned round"),
+        (checks.time_affine_backward, affine_back(axes=0), "sum over the steps too"),
+        (checks.time_affine_backward, affine_back(axes=1), "sum over the batch too"),
+        (checks.draw_token, lambda scores, temperature, u: None, "Not yet"),
+        (checks.draw_token, lambda scores, temperature, u: 0.5, "single whole number"),
+        (checks.draw_token, drawer(lambda s, tau: s * tau), "do not multiply"),
+        (checks.draw_token, drawer(lambda s, tau: s), "has no effect"),
+        (checks.draw_token, drawer(lambda s, tau: -s / tau), "the sign"),
+        (checks.draw_token, lambda s, tau, u: int(s.argmax()), "always the likeliest"),
+        (checks.draw_token, drawer(shift=-1), "the token before"),
+        (checks.draw_token, drawer(shift=1), "the token after"),
+        (checks.draw_token, drawer(lambda s, tau: s / tau**2), "at temperature 2.5"),
+        (checks.draw_token, drawer(stable=False), "take the largest score off"),
+        (checks.draw_token, drawer(cold=False), "At temperature 0"),
+        (checks.text_batch, lambda tokens, N, T, k: ..., "Not yet"),
+        (checks.text_batch, lambda tokens, N, T, k: tokens[:T], "two arrays"),
+        (
+            checks.text_batch,
+            reader(lambda P, N, T: T, lambda N, T, k: k * N * T),
+            "not side by side",
+        ),
+        (checks.text_batch, reader(step=lambda N, T, k: k), "not by one"),
+        (checks.text_batch, reader(step=lambda N, T, k: 0), "where is k?"),
+        (checks.text_batch, reader(wrap=1), "go round after P places"),
+        (checks.text_batch, reader(lambda P, N, T: (P + 1) // N), "to divide among the readers"),
+        (
+            checks.text_batch,
+            lambda *a: tuple(part.T for part in reader()(*a)),
+            "rows are readers",
+        ),
+        (checks.text_batch, reader(follow=0), "the same as xs"),
+        (checks.text_batch, reader(late=True), "not the first"),
+        (checks.text_batch, reader(follow=-1), "the tokens before"),
+    ],
+)
+def test_a_slip_about_language_models_is_recognised(check, answer, hint):
+    verdict = check(answer)
+    assert not verdict
+    assert hint in verdict.message
+
+
+# Gates -----------------------------------------------------------------------------------
+
+
+def bias_for(steps, share=0.5, turn=1):
+    f = share ** (1 / steps)
+    return turn * np.log(f / (1 - f))
+
+
+def gru(kept=lambda r, u, n, h: (1 - u) * n + u * h, swap=False, early=False, within=True):
+    def step(x, h, Wx, Wh, b, bh):
+        a, q = np.split(x @ Wx + b, 3, axis=1), np.split(h @ Wh, 3, axis=1)
+        r, u = (1 / (1 + np.exp(-a[k] - q[k])) for k in ((1, 0) if swap else (0, 1)))
+        product = (r * h) @ np.split(Wh, 3, axis=1)[2] if early else r * q[2]
+        return kept(r, u, np.tanh(a[2] + product + (r * bh if within else bh)), h)
+
+    return step
+
+
+def lstm_back(own=True, across=True, f_of=None, slopes=True, order=(0, 1, 2, 3), f_out=True):
+    def step(dh, dc, c_prev, i, f, g, o, c):
+        s = np.tanh(c)
+        e = own * dc + across * dh * o * (1 - s**2)
+        da = [e * g, e * (c if f_of == "c" else c_prev), e * i, dh * s]
+        if slopes:
+            locals_ = (i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o))
+            da = [a * b for a, b in zip(da, locals_, strict=True)]
+        return np.concatenate([da[k] for k in order], axis=1), e * f if f_out else e
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.forget_bias, bias_for),
+        (checks.gru_step, gru()),
+        (checks.lstm_backward, lstm_back()),
+    ],
+)
+def test_a_right_answer_about_gates_passes(check, answer):
+    verdict = check(answer)
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "hint"),
+    [
+        (checks.forget_bias, lambda steps: ..., "Not yet"),
+        (checks.forget_bias, lambda steps: 2 ** (-1 / steps), "that is the gate"),
+        (checks.forget_bias, lambda steps: np.log(2) / steps, "what a step takes away"),
+        (checks.forget_bias, lambda steps: bias_for(steps, turn=-1), "the sign"),
+        (checks.forget_bias, lambda steps: bias_for(steps, share=np.exp(-1)), "leaves 1/e"),
+        (checks.forget_bias, np.log, "not exact"),
+        (checks.gru_step, lambda *a: ..., "Not yet"),
+        (checks.gru_step, lambda x, h, *a: h.__isub__(1), "changed what it was"),
+        (checks.gru_step, gru(lambda r, u, n, h: u * n + (1 - u) * h), "share that is kept"),
+        (checks.gru_step, gru(lambda r, u, n, h: n), "old state is missing"),
+        (checks.gru_step, gru(lambda r, u, n, h: n + u * h), "gets the share 1 - u"),
+        (checks.gru_step, gru(swap=True), "in each other's place"),
+        (checks.gru_step, gru(early=True, within=False), "not h_prev before it"),
+        (checks.gru_step, gru(within=False), "inside the bracket"),
+        (checks.lstm_backward, lambda *a: ..., "two arrays"),
+        (checks.lstm_backward, lambda dh, *a: (dh.__isub__(1), dh), "changed what it was"),
+        (checks.lstm_backward, lstm_back(own=False), "from the next step, is missing"),
+        (checks.lstm_backward, lstm_back(across=False), "o tanh(c_t) is missing"),
+        (checks.lstm_backward, lstm_back(f_of="c"), "before the step, c_prev"),
+        (checks.lstm_backward, lstm_back(slopes=False), "the four activations"),
+        (checks.lstm_backward, lstm_back(order=(0, 2, 1, 3)), "columns are i, f, g, o"),
+        (checks.lstm_backward, lstm_back(f_out=False), "means times f"),
+    ],
+)
+def test_a_slip_about_gates_is_recognised(check, answer, hint):
+    verdict = check(answer)
+    assert not verdict
+    assert hint in verdict.message
