@@ -315,10 +315,7 @@ def rnn_step(function):
     for N, D, H in ((2, 3, 4), (5, 2, 3)):
         shapes = (N, D), (N, H), (D, H), (H, H), (H,)
         arguments = x, h_prev, Wx, Wh, b = [rng.standard_normal(shape) for shape in shapes]
-        before = copy.deepcopy(arguments)
-        got = function(*arguments)
-        if not all(map(np.array_equal, arguments, before)):
-            raise _Wrong("Your function changed what it was given: work on new arrays.")
+        got = _call(function, *arguments)
         fed_in, fed_back = x @ Wx, h_prev @ Wh
         turned = h_prev @ Wh.T
         _compare(
@@ -483,10 +480,7 @@ def tanh_backward(function):
         for t in range(T):
             hs[t + 1] = np.tanh(xs[t] @ Wx + hs[t] @ Wh)
         arguments = xs, ts, hs, hs[1:] @ Wy, Wx, Wy, Wh
-        before = copy.deepcopy(arguments)
-        answer = function(*arguments)
-        if not all(map(np.array_equal, arguments, before)):
-            raise _Wrong("Your function changed what it was given: work on new arrays.")
+        answer = _call(function, *arguments)
         if not isinstance(answer, (tuple, list)) or len(answer) != 3:
             raise _Wrong("Not yet: return three arrays, dWx, dWy and dWh.")
         if all(isinstance(part, np.ndarray) and not part.any() for part in answer):
@@ -806,10 +800,7 @@ def char_backward(function):
         xs, ds = rng.standard_normal((N, T, D)), rng.standard_normal((N, T, V))
         hs = np.tanh(rng.standard_normal((N, T + 1, H)))
         arguments = xs, hs, ds, Wh, Wy
-        before = copy.deepcopy(arguments)
-        answer = function(*arguments)
-        if not all(map(np.array_equal, arguments, before)):
-            raise _Wrong("Your function changed what it was given: work on new arrays.")
+        answer = _call(function, *arguments)
         if not isinstance(answer, (tuple, list)) or len(answer) != 5:
             raise _Wrong("Not yet: return five arrays, dWx, dWh, db, dWy and dby.")
         if all(isinstance(part, np.ndarray) and not part.any() for part in answer):
@@ -910,13 +901,18 @@ def is_gradient(function):
 _LOCAL = "that is the local derivative: multiply it by dout"
 
 
+def _call(function, *arguments, name="Your function"):
+    """Call the reader's function; refuse one that changes its arguments."""
+    before = copy.deepcopy(arguments)
+    result = function(*arguments)
+    if not all(map(np.array_equal, arguments, before)):
+        raise _Wrong(f"{name} changed what it was given: work on new arrays.")
+    return result
+
+
 def _forward(layer, *arguments):
     """Run a forward pass; refuse one that changes its arguments."""
-    before = copy.deepcopy(arguments)
-    result = layer.forward(*arguments)
-    if not all(map(np.array_equal, arguments, before)):
-        raise _Wrong("forward changed what it was given: work on a new array.")
-    return result
+    return _call(layer.forward, *arguments, name="forward")
 
 
 def _backward(layer, dout=1.0):
@@ -1035,10 +1031,7 @@ def window_backward(function):
     for T, H, k in ((6, 3, 2), (5, 2, 1), (4, 3, 9), (7, 4, 3)):
         dhs, Wh = rng.standard_normal((T, H)), rng.standard_normal((H, H))
         arguments = dhs, rng.uniform(-0.9, 0.9, (T, H)), Wh, k
-        before = copy.deepcopy(arguments)
-        got = function(*arguments)
-        if not all(map(np.array_equal, arguments, before)):
-            raise _Wrong("Your function changed what it was given: work on new arrays.")
+        got = _call(function, *arguments)
         if isinstance(got, np.ndarray) and not got.any():
             raise _Wrong("Not yet: dzs is zero everywhere.")
         slips = {
@@ -1166,10 +1159,7 @@ def time_affine_backward(function):
     rng = np.random.default_rng(0)
     for N, T, D, H in ((2, 3, 4, 5), (3, 2, 5, 4)):
         dout, xs, W = (rng.standard_normal(s) for s in ((N, T, H), (N, T, D), (D, H)))
-        arguments = dout.copy(), xs.copy(), W.copy()
-        got = function(*arguments)
-        if not all(map(np.array_equal, arguments, (dout, xs, W))):
-            raise _Wrong("Your function changed what it was given: work on new arrays.")
+        got = _call(function, dout, xs, W)
         if got is None or got is Ellipsis:
             raise _Wrong(f"Not yet: the gradients came out as {got}.")
         if not isinstance(got, (tuple, list)) or len(got) != 3:
@@ -1298,10 +1288,7 @@ def gru_step(function):
     for N, D, H in ((2, 3, 4), (5, 2, 3)):
         shapes = (N, D), (N, H), (D, 3 * H), (H, 3 * H), (3 * H,), (H,)
         arguments = x, h_prev, Wx, Wh, b, bh = [rng.standard_normal(shape) for shape in shapes]
-        before = copy.deepcopy(arguments)
-        got = function(*arguments)
-        if not all(map(np.array_equal, arguments, before)):
-            raise _Wrong("Your function changed what it was given: work on new arrays.")
+        got = _call(function, *arguments)
         (r, u, n, m), right = GRUCell.from_sums(x @ Wx + b, h_prev @ Wh, bh, h_prev)
         an = (x @ Wx + b)[:, 2 * H :]
         early = np.tanh(an + (r * h_prev) @ Wh[:, 2 * H :] + bh)
@@ -1331,10 +1318,7 @@ def lstm_backward(function):
         dh, dc, c_prev = rng.standard_normal((3, N, H))
         gates, _, c = LSTMCell.from_sums(rng.standard_normal((N, 4 * H)), c_prev)
         arguments = dh, dc, c_prev, *gates, c
-        before = copy.deepcopy(arguments)
-        answer = function(*arguments)
-        if not all(map(np.array_equal, arguments, before)):
-            raise _Wrong("Your function changed what it was given: work on new arrays.")
+        answer = _call(function, *arguments)
         if not isinstance(answer, (tuple, list)) or len(answer) != 2:
             raise _Wrong("Not yet: return two arrays, da and dc_prev.")
         wrong = {hint: _lstm_walk(*arguments, **slip) for hint, slip in _LSTM_SLIPS.items()}
