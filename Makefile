@@ -22,8 +22,9 @@ sources = { echo $(VENV)/lock; find Makefile _config.yml _toc.yml pyproject.toml
 # Every message of a failure ends in this line.
 fail = { echo "make $(or $(firstword $(MAKECMDGOALS)),book): failed: $(1)" >&2; exit 1; }
 
-# On two cores at least; what one file holds stays on one of them.
-PYTEST = RNNBOOK_QUIET=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+# Side by side, a file on one processor, and each with one thread: two that share their
+# threads wait for one another most of the time.
+PYTEST = OMP_NUM_THREADS=1 RNNBOOK_QUIET=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 # Products and functions of NumPy as on an older processor. The last digits differ, and no
 # output of the book may follow them: the build has run the notebooks without this, and

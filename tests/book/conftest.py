@@ -17,8 +17,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 HTML = ROOT / "_build" / "html"
-AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = sorted(
     path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if path.name != "index.html"
 )
@@ -84,13 +85,17 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 class SecondBuild:
-    """The book built once more, in a folder of its own."""
+    """The book built once more, in a folder of its own, from the outputs of the first run."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         for name in SOURCES:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.folder / name)
+        config = self.folder / "_config.yml"
+        text = config.read_text(encoding="utf8")
+        text = text.replace("  local_extensions:\n", f"  local_extensions:\n    reuse: {HERE}\n")
+        config.write_text(text, encoding="utf8")
         environment = {"SOURCE_DATE_EPOCH": "1767225600", "PYTHONHASHSEED": "0", **os.environ}
         program = Path(sys.executable).with_name("jupyter-book")
         command = '"$0" build . -n -W --keep-going >log 2>&1; echo $? >status'
