@@ -1189,7 +1189,7 @@ def draw_token(function):
             ("right", _softmax(scores / 2.5)),
             ("times", _softmax(scores * 2.5)),
             ("without", _softmax(scores)),
-            ("after", _softmax(scores) / 2.5 / np.sum(_softmax(scores) / 2.5)),
+            ("late", _softmax(scores) / 2.5),
             ("turned", _softmax(-scores / 2.5)),
         )
     }
@@ -1202,6 +1202,7 @@ def draw_token(function):
     hints = {
         "times": "divide the scores by the temperature, do not multiply",
         "without": "the temperature has no effect: it must divide the scores before the softmax",
+        "late": "divide the scores, not the probabilities: those must sum to 1",
         "turned": "the sign: a high score makes a token likely",
     }
     for name, hint in hints.items():
@@ -1218,16 +1219,18 @@ def draw_token(function):
             raise _Wrong(f"For u = {u:.3f} at temperature 2.5 the token is {right}, got {token}.")
     if int(function(np.array([1000.0, 999.0, 0.0]), 1.0, 0.9)) != 1:
         raise _Wrong("Scores of 1,000 go wrong: take the largest score off before the exponential.")
-    for u in (0.0, 0.5, 0.99):
-        if int(function(scores.copy(), 0, u)) != 1:
-            raise _Wrong("At temperature 0 the token with the highest score is wanted.")
+    for u in (0.5, 0.99, 0.0):
+        token = function(scores.copy(), 0, u)
+        if token is None or int(token) != 1:
+            hint = ": a stretch of length 0 holds no u, not even 0" if u == 0 else ""
+            raise _Wrong(f"At temperature 0 the token with the highest score is wanted{hint}.")
 
 
 @_verdict("Right. Every reader goes on where it ended, and begins again at the end.")
 def text_batch(function):
     """Check ``(tokens, N, T, k) -> (xs, ts)``, batch k of a text with N readers."""
     rng = np.random.default_rng(0)
-    for P, N, T in ((24, 5, 4), (47, 3, 5), (10, 2, 7)):
+    for P, N, T in ((29, 5, 4), (47, 3, 5), (10, 2, 7)):
         tokens = rng.permutation(100 * (P + 1))[: P + 1]
         for k in (0, 1, 2, 9):
             got = function(tokens.copy(), N, T, k)
@@ -1245,6 +1248,10 @@ def text_batch(function):
                 "on by T tokens, not by one",
                 _key(tokens[(column * (P // N) + row) % P]): "the readers do not move on: "
                 "where is k?",
+                _key(
+                    tokens[column * (P // N) + (k * T + row) % (P // N)]
+                ): "a reader does not turn back at the next reader's beginning: it reads on to "
+                "the end of the text",
                 _key(tokens[plain % (P + 1)]): "the last token is never read, only predicted: "
                 "go round after P places",
                 _key(tokens[(column * ((P + 1) // N) + k * T + row) % P]): "there are "
@@ -1271,7 +1278,7 @@ def forget_bias(function):
     for steps in (1, 10, 100.0, 2.5):
         f = 2 ** (-1 / steps)
         slips = {
-            f: "that is the gate: which bias makes sigmoid give it?",
+            f: "that is the gate itself; find the bias that makes sigmoid give it",
             -np.log(f): "that is what a step takes away; from the gate to its bias leads the "
             "inverse of the sigmoid, ln(f / (1 - f))",
             np.log((1 - f) / f): "the sign: a gate above one half has a bias above zero",
@@ -1293,6 +1300,7 @@ def gru_step(function):
         an = (x @ Wx + b)[:, 2 * H :]
         early = np.tanh(an + (r * h_prev) @ Wh[:, 2 * H :] + bh)
         outside = np.tanh(an + r * (m - bh) + bh)
+        _, bare = GRUCell.from_sums(x @ Wx, h_prev @ Wh, bh, h_prev)
         slips = {
             _key(u * n + (1 - u) * h_prev): "u is the share that is kept: h_prev gets u, "
             "and n gets 1 - u",
@@ -1304,6 +1312,7 @@ def gru_step(function):
             "product with Wh, not h_prev before it",
             _key((1 - u) * outside + u * h_prev): "bh stands inside the bracket that r multiplies",
             _key((1 - u) * np.tanh(an + r * (m - bh)) + u * h_prev): "bh is missing",
+            _key(bare): "b is missing: it is added to x Wx",
             _key((1 - u) * (an + r * m) + u * h_prev): "the tanh around n is missing",
             _key(n + u * h_prev): "n gets the share 1 - u",
         }
@@ -1321,6 +1330,8 @@ def lstm_backward(function):
         answer = _call(function, *arguments)
         if not isinstance(answer, (tuple, list)) or len(answer) != 2:
             raise _Wrong("Not yet: return two arrays, da and dc_prev.")
+        if [np.shape(part) for part in answer] == [(N, H), (N, 4 * H)]:
+            raise _Wrong("The two are in each other's place: return da first, then dc_prev.")
         wrong = {hint: _lstm_walk(*arguments, **slip) for hint, slip in _LSTM_SLIPS.items()}
         right = _lstm_walk(*arguments)
         for part, name in ((1, "dc_prev"), (0, "da")):
@@ -1335,11 +1346,17 @@ _LSTM_SLIPS = {
     "dc, what comes along the cell state from the next step, is missing": {"along": 0.0},
     "what comes through h_t = o tanh(c_t) is missing": {"through": 0.0},
     "the slope of tanh(c) is missing, 1 - tanh(c)²": {"slope": False},
+    "dh reaches c_t through h_t = o tanh(c_t): the factor o is missing there": {"door": False},
+    "o stands in h_t alone, so its gradient comes from dh and not from the sum e": {"both": True},
     "f multiplies the cell state before the step, c_prev": {"late": True},
     "multiply by the slopes of the four activations too": {"sums": False},
     "the tanh of c is missing: o multiplies tanh(c)": {"squashed": False},
     "g went through tanh, so its slope is 1 - g²": {"alike": True},
     "the columns are i, f, g, o": {"order": (0, 2, 1, 3)},
+    "i and g are in each other's place: the columns are i, f, g, o": {"order": (2, 1, 0, 3)},
+    "i and g are factors of one product: the gradient of each is e times the other": {
+        "crossed": False
+    },
 }
 
 
@@ -1356,6 +1373,9 @@ def _lstm_walk(
     along=1.0,
     through=1.0,
     slope=True,
+    door=True,
+    both=False,
+    crossed=True,
     late=False,
     sums=True,
     squashed=True,
@@ -1364,8 +1384,10 @@ def _lstm_walk(
 ):
     """Return da and dc_prev of one step, right unless a keyword says otherwise."""
     s = np.tanh(c)
-    e = along * dc + through * dh * o * (1 - s**2 if slope else 1.0)
-    da = [e * g, e * (c if late else c_prev), e * i, dh * (s if squashed else c)]
+    e = along * dc + through * dh * (o if door else 1.0) * (1 - s**2 if slope else 1.0)
+    of_i, of_g = (g, i) if crossed else (i, g)
+    of_o = (e if both else dh) * (s if squashed else c)
+    da = [e * of_i, e * (c if late else c_prev), e * of_g, of_o]
     slopes = [i * (1 - i), f * (1 - f), g * (1 - g) if alike else 1 - g**2, o * (1 - o)]
     if sums:
         da = [gradient * own for gradient, own in zip(da, slopes, strict=True)]

@@ -945,13 +945,23 @@ def affine_back(scale=1, last=False, turn=False, axes=(0, 1)):
 def drawer(divide=lambda s, tau: s / tau, shift=0, stable=True, cold=True):
     def draw(scores, temperature, u):
         if temperature == 0:
-            return int(np.argmax(scores)) if cold else 0
+            return int(np.argmax(scores)) if cold else (None if cold is None else 0)
         s = divide(scores, temperature)
         with np.errstate(over="ignore", invalid="ignore"):
             e = np.exp(s - s.max() if stable else s)
             return int(np.sum(np.cumsum(e / e.sum())[:-1] <= u)) + shift
 
     return draw
+
+
+def drawn_left(scores, temperature, u):
+    e = np.exp((scores - scores.max()) / max(temperature, 1e-9))
+    return int(np.searchsorted(np.cumsum(e / e.sum()), u))
+
+
+def drawn_late(scores, temperature, u):
+    e = np.exp(scores - scores.max())
+    return int(np.sum(np.cumsum(e / e.sum() / temperature)[:-1] <= u))
 
 
 def reader(offset=None, step=None, wrap=0, follow=1, late=False):
@@ -963,6 +973,12 @@ def reader(offset=None, step=None, wrap=0, follow=1, late=False):
         return tokens[places % (P + wrap)], tokens[after]
 
     return batch
+
+
+def turned_back(tokens, N, T, k):
+    own = (len(tokens) - 1) // N
+    places = np.arange(N)[:, None] * own + (k * T + np.arange(T)) % own
+    return tokens[places], tokens[places + 1]
 
 
 @pytest.mark.parametrize(
@@ -1011,7 +1027,10 @@ def test_a_right_answer_about_language_models_passes(check, answer):
         (checks.draw_token, drawer(shift=1), "the token after"),
         (checks.draw_token, drawer(lambda s, tau: s / tau**2), "at temperature 2.5"),
         (checks.draw_token, drawer(stable=False), "take the largest score off"),
-        (checks.draw_token, drawer(cold=False), "At temperature 0"),
+        (checks.draw_token, drawer(cold=False), "highest score is wanted."),
+        (checks.draw_token, drawer(cold=None), "highest score is wanted."),
+        (checks.draw_token, drawn_left, "holds no u"),
+        (checks.draw_token, drawn_late, "not the probabilities"),
         (checks.text_batch, lambda tokens, N, T, k: ..., "Not yet"),
         (checks.text_batch, lambda tokens, N, T, k: tokens[:T], "two arrays"),
         (
@@ -1021,6 +1040,7 @@ def test_a_right_answer_about_language_models_passes(check, answer):
         ),
         (checks.text_batch, reader(step=lambda N, T, k: k), "not by one"),
         (checks.text_batch, reader(step=lambda N, T, k: 0), "where is k?"),
+        (checks.text_batch, turned_back, "does not turn back"),
         (checks.text_batch, reader(wrap=1), "go round after P places"),
         (checks.text_batch, reader(lambda P, N, T: (P + 1) // N), "to divide among the readers"),
         (
@@ -1057,11 +1077,16 @@ def gru(kept=lambda r, u, n, h: (1 - u) * n + u * h, swap=False, early=False, wi
     return step
 
 
-def lstm_back(own=True, across=True, f_of=None, slopes=True, order=(0, 1, 2, 3), f_out=True):
+def lstm_back(
+    own=True, across=True, f_of=None, slopes=True, order=(0, 1, 2, 3), f_out=True, **slip
+):
     def step(dh, dc, c_prev, i, f, g, o, c):
         s = np.tanh(c)
-        e = own * dc + across * dh * o * (1 - s**2)
-        da = [e * g, e * (c if f_of == "c" else c_prev), e * i, dh * s]
+        e = own * dc + across * dh * slip.get("door", o) * (1 - s**2)
+        do = (e if "both" in slip else dh) * s
+        da = [e * g, e * (c if f_of == "c" else c_prev), e * i, do]
+        if "uncrossed" in slip:
+            da[0], da[2] = e * i, e * g
         if slopes:
             locals_ = (i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o))
             da = [a * b for a, b in zip(da, locals_, strict=True)]
@@ -1100,6 +1125,7 @@ def test_a_right_answer_about_gates_passes(check, answer):
         (checks.gru_step, gru(swap=True), "in each other's place"),
         (checks.gru_step, gru(early=True, within=False), "not h_prev before it"),
         (checks.gru_step, gru(within=False), "inside the bracket"),
+        (checks.gru_step, lambda x, h, Wx, Wh, b, bh: gru()(x, h, Wx, Wh, 0, bh), "b is missing:"),
         (checks.lstm_backward, lambda *a: ..., "two arrays"),
         (checks.lstm_backward, lambda dh, *a: (dh.__isub__(1), dh), "changed what it was"),
         (checks.lstm_backward, lstm_back(own=False), "from the next step, is missing"),
@@ -1107,6 +1133,11 @@ def test_a_right_answer_about_gates_passes(check, answer):
         (checks.lstm_backward, lstm_back(f_of="c"), "before the step, c_prev"),
         (checks.lstm_backward, lstm_back(slopes=False), "the four activations"),
         (checks.lstm_backward, lstm_back(order=(0, 2, 1, 3)), "columns are i, f, g, o"),
+        (checks.lstm_backward, lstm_back(order=(2, 1, 0, 3)), "i and g are in each other's"),
+        (checks.lstm_backward, lstm_back(uncrossed=True), "e times the other"),
+        (checks.lstm_backward, lstm_back(door=1.0), "factor o is missing"),
+        (checks.lstm_backward, lstm_back(both=True), "comes from dh and not"),
+        (checks.lstm_backward, lambda *a: lstm_back()(*a)[::-1], "return da first"),
         (checks.lstm_backward, lstm_back(f_out=False), "means times f"),
     ],
 )
