@@ -95,6 +95,7 @@ class SecondBuild:
         config = self.folder / "_config.yml"
         text = config.read_text(encoding="utf8")
         text = text.replace("  local_extensions:\n", f"  local_extensions:\n    reuse: {HERE}\n")
+        text = text.replace("      - pages\n", "      - pages\n      - reuse\n")
         config.write_text(text, encoding="utf8")
         environment = {"SOURCE_DATE_EPOCH": "1767225600", "PYTHONHASHSEED": "0", **os.environ}
         program = Path(sys.executable).with_name("jupyter-book")

@@ -18,6 +18,7 @@ def reuse_outputs(app):
     def execute(notebook, **options):
         sources = [cell.source for cell in notebook.cells]
         run = next(run for run in runs if [cell.source for cell in run.cells] == sources)
+        notebook.metadata.update(run.metadata)
         for cell, done in zip(notebook.cells, run.cells, strict=True):
             cell.update(done)
 
