@@ -268,6 +268,7 @@ const rnnbookRender = (() => {
 
   function gridOf({ controls, lines, frames, alts }) {
     return (values) => {
+      if (!controls.every((control) => control.values.includes(values[control.name]))) return null;
       const at = controls.reduce((at, { name, values: all }) => at * all.length + all.indexOf(values[name]), 0);
       const svg = [];
       for (let i = 0; i < frames[at].length; i += 2)
@@ -348,6 +349,7 @@ const rnnbookRender = (() => {
 
   function addRunLive(explorer, live) {
     const { spec } = explorer;
+    const grid = gridOf(spec);
     const offer = "Run live: any value (downloads about 30 MB)";
     const button = element("button", { type: "button" }, offer);
     (spec.play ? explorer.controls : explorer.buttons).append(button);
@@ -357,7 +359,9 @@ const rnnbookRender = (() => {
       button.textContent = "Stop Python";
       try {
         await live.prepare(spec.name, (text) => explorer.say(text, true));
-        explorer.connect((values) => live.post({ do: "draw", name: spec.name, values }), { any: true });
+        // What the page carries stays as it is: long training ends elsewhere on another processor.
+        const compute = (values) => live.post({ do: "draw", name: spec.name, values });
+        explorer.connect((values) => grid(values) ?? compute(values), { any: true });
         await explorer.refresh();
       } catch (error) {
         if (explorer.live) live.stop(error.message);
@@ -368,7 +372,7 @@ const rnnbookRender = (() => {
       button.textContent = offer;
       for (const { name, kind, values } of spec.controls)
         if (kind === "number") explorer.values[name] = values[gridScale(values).position(explorer.values[name])];
-      explorer.connect(gridOf(spec), { instant: true });
+      explorer.connect(grid, { instant: true });
       await explorer.refresh();
       explorer.fail(Error(`${why} The figure shows the results computed with the page.`));
     };

@@ -193,14 +193,16 @@ def visit(browser, address):
     """Return a function that opens a page of the book: over HTTP, or from a file.
 
     ``visit("book/intro.html", over="file", color_scheme="dark", viewport=PHONE)``. What
-    is not ``over`` goes to the browser's context. A name may end in ``?query#anchor``.
+    is not ``over``, or a ``script`` to run before the page's own, goes to the browser's
+    context. A name may end in ``?query#anchor``.
     """
     contexts = []
 
-    def start(name, *, over="http", **options):
+    def start(name, *, over="http", script="", **options):
         base = HTML.as_uri() if over == "file" else address if over == "http" else over
         context = browser.new_context(**{"viewport": DESKTOP, **options})
         contexts.append(context)
+        context.add_init_script(script)
         visited = Visit(context.new_page())
 
         def guard(route):
