@@ -53,7 +53,7 @@ test: lint torch axe book
 	@$(PYTEST) tests --ignore=tests/book || $(call fail,a test of the package$(comma) see above)
 	@$(other_rounding) $(PYTEST) --nbval --nbval-current-env $(NOTEBOOKS) \
 	    || $(call fail,a notebook$(comma) see above)
-	@$(PYTEST) --dist load tests/book || $(call fail,a test of the built pages$(comma) see above)
+	@$(PYTEST) --dist worksteal tests/book || $(call fail,a test of the built pages$(comma) see above)
 	@echo "make test: passed"
 
 ## Check style and docstrings; change nothing.

@@ -480,11 +480,7 @@ def tanh_backward(function):
         for t in range(T):
             hs[t + 1] = np.tanh(xs[t] @ Wx + hs[t] @ Wh)
         arguments = xs, ts, hs, hs[1:] @ Wy, Wx, Wy, Wh
-        answer = _call(function, *arguments)
-        if not isinstance(answer, (tuple, list)) or len(answer) != 3:
-            raise _Wrong("Not yet: return three arrays, dWx, dWy and dWh.")
-        if all(isinstance(part, np.ndarray) and not part.any() for part in answer):
-            raise _Wrong("Not yet: all three gradients are zero.")
+        answer = _gradients(function, *arguments, names=("dWx", "dWy", "dWh"))
         slips = {
             "the sign: ds is y - t": {"sign": -1},
             "the output has no sigmoid here: ds is y - t": {"squashed": True},
@@ -800,11 +796,8 @@ def char_backward(function):
         xs, ds = rng.standard_normal((N, T, D)), rng.standard_normal((N, T, V))
         hs = np.tanh(rng.standard_normal((N, T + 1, H)))
         arguments = xs, hs, ds, Wh, Wy
-        answer = _call(function, *arguments)
-        if not isinstance(answer, (tuple, list)) or len(answer) != 5:
-            raise _Wrong("Not yet: return five arrays, dWx, dWh, db, dWy and dby.")
-        if all(isinstance(part, np.ndarray) and not part.any() for part in answer):
-            raise _Wrong("Not yet: all five gradients are zero.")
+        names = "dWx", "dWh", "db", "dWy", "dby"
+        answer = _gradients(function, *arguments, names=names)
         slips = {
             "the gradients of all steps add up: += and not =": {"sums": False},
             "what the next step says, dz @ Wh.T, is missing": {"future": False},
@@ -908,6 +901,17 @@ def _call(function, *arguments, name="Your function"):
     if not all(map(np.array_equal, arguments, before)):
         raise _Wrong(f"{name} changed what it was given: work on new arrays.")
     return result
+
+
+def _gradients(function, *arguments, names):
+    """Call the reader's function; refuse what is not yet the gradients of these names."""
+    answer = _call(function, *arguments)
+    if not isinstance(answer, (tuple, list)) or len(answer) != len(names):
+        count = {2: "two", 3: "three", 5: "five"}[len(names)]
+        raise _Wrong(f"Not yet: return {count} arrays, {', '.join(names[:-1])} and {names[-1]}.")
+    if all(isinstance(part, np.ndarray) and not part.any() for part in answer):
+        raise _Wrong("Not yet: the gradients are all zero.")
+    return answer
 
 
 def _forward(layer, *arguments):
@@ -1327,9 +1331,7 @@ def lstm_backward(function):
         dh, dc, c_prev = rng.standard_normal((3, N, H))
         gates, _, c = LSTMCell.from_sums(rng.standard_normal((N, 4 * H)), c_prev)
         arguments = dh, dc, c_prev, *gates, c
-        answer = _call(function, *arguments)
-        if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-            raise _Wrong("Not yet: return two arrays, da and dc_prev.")
+        answer = _gradients(function, *arguments, names=("da", "dc_prev"))
         if [np.shape(part) for part in answer] == [(N, H), (N, 4 * H)]:
             raise _Wrong("The two are in each other's place: return da first, then dc_prev.")
         wrong = {hint: _lstm_walk(*arguments, **slip) for hint, slip in _LSTM_SLIPS.items()}

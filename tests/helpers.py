@@ -1,6 +1,8 @@
 """What several test modules share."""
 
+import os
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,3 +34,15 @@ def read_only(array):
 def floats_away_from_zero(rng, shape, dtype=np.float64):
     """Draw numbers of either sign, none so near zero that a small step crosses it."""
     return np.array(rng.uniform(0.2, 1.5, shape) * rng.choice([-1, 1], shape), dtype)
+
+
+def break_writing(monkeypatch, where, error):
+    """Let a file that is written whole or not at all end halfway, in `where`."""
+
+    def fail_halfway(*args, **_):
+        if where == "savez":
+            args[0].write(b"PK\x03\x04 half a file")
+        raise error
+
+    owner = {"savez": np, "fsync": os, "replace": Path}[where]
+    monkeypatch.setattr(owner, where, fail_halfway)

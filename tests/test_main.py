@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers import break_writing
 
 from rnnbook import __main__ as command
 from rnnbook import house_that_jack_built, training
@@ -398,12 +399,7 @@ def test_a_failing_write_leaves_the_last_checkpoint(run, folder, monkeypatch, er
     run("rhyme.txt", "--epochs", 1, *SMALL)
     path = folder / "rhyme.rnnbook.npz"
     before = path.read_bytes()
-
-    def fail_halfway(file, **_):
-        file.write(b"PK\x03\x04 half a file")
-        raise error
-
-    monkeypatch.setattr(np, "savez", fail_halfway)
+    break_writing(monkeypatch, "savez", error)
     status, _, err = run("rhyme.txt", "--epochs", 2, "--resume")
     assert status == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert len(lines(err)) == 1

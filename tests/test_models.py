@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from helpers import FLOATS, floats_away_from_zero, read_only, refusal
+from helpers import FLOATS, break_writing, floats_away_from_zero, read_only, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -693,17 +693,17 @@ def test_tokens_of_any_integer_dtype_are_read(dtype):
     assert outcome(new_lm(scale=1), xs, xs[:, ::-1]) == outcome(new_lm(scale=1), IDS, IDS[:, ::-1])
 
 
-@pytest.mark.parametrize(
-    ("error", "change", "wanted"),
-    [
-        (ValueError, {"vocab_size": 0}, "vocab_size must be an integer >= 1, got 0"),
-        (TypeError, {"wordvec_size": 3.0}, "wordvec_size must be an integer >= 1, got float 3.0"),
-        (TypeError, {"hidden_size": True}, "hidden_size must be an integer >= 1, got bool True"),
-        (TypeError, {"rng": None}, "rng must be a numpy.random.Generator"),
-        (TypeError, {"truncation": 2.5}, "truncation must be an integer >= 1, got float 2.5"),
-        (TypeError, {"dtype": ">f4"}, "dtype must be float32 or float64, got '>f4'"),
-    ],
-)
+NO_LANGUAGE_MODELS = [
+    (ValueError, {"vocab_size": 0}, "vocab_size must be an integer >= 1, got 0"),
+    (TypeError, {"wordvec_size": 3.0}, "wordvec_size must be an integer >= 1, got float 3.0"),
+    (TypeError, {"hidden_size": True}, "hidden_size must be an integer >= 1, got bool True"),
+    (TypeError, {"rng": None}, "rng must be a numpy.random.Generator"),
+    (TypeError, {"truncation": 2.5}, "truncation must be an integer >= 1, got float 2.5"),
+    (TypeError, {"dtype": ">f4"}, "dtype must be float32 or float64, got '>f4'"),
+]
+
+
+@pytest.mark.parametrize(("error", "change", "wanted"), NO_LANGUAGE_MODELS)
 def test_a_language_model_that_cannot_be_is_refused(error, change, wanted):
     arguments = {"vocab_size": 7, "wordvec_size": 3, "hidden_size": 4}
     arguments |= {"rng": np.random.default_rng(0)} | change
@@ -1016,12 +1016,7 @@ def test_a_state_can_be_set_and_forgotten(cell):
         ),
         (ValueError, {"forget_bias": np.nan}, "forget_bias must be a finite number, got nan"),
         (TypeError, {"forget_bias": "1"}, "forget_bias must be a finite number, got str '1'"),
-        (ValueError, {"vocab_size": 0}, "vocab_size must be an integer >= 1, got 0"),
-        (TypeError, {"wordvec_size": 3.0}, "wordvec_size must be an integer >= 1, got float 3.0"),
-        (TypeError, {"hidden_size": True}, "hidden_size must be an integer >= 1, got bool True"),
-        (TypeError, {"rng": None}, "rng must be a numpy.random.Generator"),
-        (TypeError, {"truncation": 2.5}, "truncation must be an integer >= 1, got float 2.5"),
-        (TypeError, {"dtype": ">f4"}, "dtype must be float32 or float64, got '>f4'"),
+        *NO_LANGUAGE_MODELS,
     ],
 )
 def test_a_gated_model_that_cannot_be_is_refused(error, change, wanted):
@@ -1283,13 +1278,7 @@ def test_a_loaded_model_computes_what_the_saved_one_did(tmp_path):
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("where", ["savez", "fsync", "replace"])
 def test_a_failing_write_leaves_the_old_file_and_no_other(file, monkeypatch, where, error):
-    def fail_halfway(*args, **kwargs):
-        if where == "savez":
-            args[0].write(b"PK\x03\x04 half a file")
-        raise error
-
-    owner = {"savez": np, "fsync": os, "replace": type(file)}[where]
-    monkeypatch.setattr(owner, where, fail_halfway)
+    break_writing(monkeypatch, where, error)
     before = file.read_bytes()
     with pytest.raises(type(error)):
         save_parameters(file, {"W": np.zeros(5)})

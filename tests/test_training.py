@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers import FLOATS, floats_away_from_zero, read_only, refusal
+from helpers import FLOATS, break_writing, floats_away_from_zero, read_only, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -864,16 +864,10 @@ def test_a_file_of_arrays_that_is_no_checkpoint_is_refused(saved):
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("where", ["savez", "fsync", "replace"])
 def test_a_failing_write_leaves_the_old_checkpoint(saved, monkeypatch, where, error):
-    def fail_halfway(*args, **kwargs):
-        if where == "savez":
-            args[0].write(b"PK\x03\x04 half a file")
-        raise error
-
     run, before = new_run(), saved.read_bytes()
     run.load(saved)
     run.advance(1)
-    owner = {"savez": np, "fsync": os, "replace": type(saved)}[where]
-    monkeypatch.setattr(owner, where, fail_halfway)
+    break_writing(monkeypatch, where, error)
     with pytest.raises(type(error)):
         run.save(saved)
     assert os.listdir(saved.parent) == [saved.name]
