@@ -42,8 +42,8 @@ def prepare_kernels(app):
 
 
 def read_side_by_side(app):
-    """Run as many notebooks at once as there are processors, each with one of them."""
-    app.parallel = os.cpu_count()
+    """Run all notebooks at once, each with one thread: then no processor waits for the last."""
+    app.parallel = 100  # more than there are documents, so each is read by itself
     # It does not say so itself, but it acts only when everything has been read.
     app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -176,10 +176,11 @@ class Visit:
         assert self.foreign == []
         assert self.problems == []
 
-    def serious_findings(self):
+    def serious_findings(self, **options):
         """Run axe-core and return its serious and critical findings, one line each."""
         self.page.add_script_tag(path=AXE)
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        options |= {"resultTypes": ["violations"]}
+        found = self.page.evaluate("options => axe.run(document, options)", options)["violations"]
         return [
             f"{rule['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
             for rule in found

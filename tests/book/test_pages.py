@@ -47,19 +47,24 @@ def test_a_page_asks_no_other_site_and_reports_no_error(visit, page_name, over):
     assert page.page.locator("h1").first.inner_text().strip()
 
 
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+# What a rule finds on a page in the dark or on a phone differs only in colours or in shape.
+AXE_RULES = {"light": {}, "dark": {"runOnly": ["color-contrast"]}}
+BUT_COLOURS = {"rules": {"color-contrast": {"enabled": False}}}
+
+
+@pytest.mark.parametrize("color_scheme", AXE_RULES)
 def test_a_page_is_accessible(visit, page_name, color_scheme):
     page = visit(page_name, color_scheme=color_scheme)
     assert page.page.locator("html").get_attribute("data-theme") == color_scheme
     page.page.evaluate(OPEN_ALL)
-    assert page.serious_findings() == []
+    assert page.serious_findings(**AXE_RULES[color_scheme]) == []
 
 
 def test_a_page_fits_a_phone(visit, page_name):
     page = visit(page_name, viewport=PHONE)
     page.page.evaluate(OPEN_ALL)
     assert page.page.evaluate(OVERFLOW) == 0
-    assert page.serious_findings() == []
+    assert page.serious_findings(**BUT_COLOURS) == []
 
 
 def test_a_page_loads_nothing_from_elsewhere(page_name):
