@@ -217,11 +217,15 @@ def visit(browser, address):
         def note(problem):
             visited.problems.append(problem)
 
+        def failed(request):
+            if request.failure != "net::ERR_ABORTED":  # the page was left meanwhile
+                note(f"failed: {request.url}")
+
         context.route("**/*", guard)
         page = visited.page
         page.on("console", lambda message: message.type == "error" and note(message.text))
         page.on("pageerror", lambda error: note(str(error)))
-        page.on("requestfailed", lambda request: note(f"failed: {request.url}"))
+        page.on("requestfailed", failed)
         page.on("response", lambda it: it.status >= 400 and note(f"{it.status}: {it.url}"))
         page.goto(f"{base}/{name}")
         return visited
