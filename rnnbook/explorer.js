@@ -3,7 +3,8 @@
 Whoever draws is a function ask(values) -> {svg, alt}, or a promise of it:
   the grid      frames drawn when the book was built, carried by the page
   the kernel    in Jupyter, through the widget's model
-  the browser   Python in a worker, once the reader has pressed "Run live"
+  the browser   Python in a worker, for what the grid lacks, once the reader has
+                pressed "Run live"
 One script serves page and notebook. A page loads it as it is, since file:// allows no
 module; a notebook loads it as a module that exports `rnnbookRender`. */
 

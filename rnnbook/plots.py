@@ -47,8 +47,6 @@ GREY = "#808080"  # grid lines and guides; seen on white and on black
 STYLE = {
     "figure.figsize": (6.0, 3.75),
     "figure.constrained_layout.use": True,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
     "font.size": 12,
     "axes.titlesize": 12,
     "axes.labelsize": 12,
@@ -149,12 +147,17 @@ def to_svg(fig, prefix=None):
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    # What savefig(transparent=True) does, but for drawing all of it twice.
+    canvas, dpi = fig.canvas, fig.dpi
+    grounds = {patch: patch.get_facecolor() for patch in (fig.patch, *(a.patch for a in fig.axes))}
+    for patch in grounds:
+        patch.set_facecolor("none")
     with plt.rc_context(STYLE):
-        canvas, dpi = fig.canvas, fig.dpi
-        # What savefig does, but for drawing all of it twice.
         FigureCanvasSVG(fig).print_svg(buffer, metadata=nothing)
-        fig.set_canvas(canvas)
-        fig.dpi = dpi
+    for patch, color in grounds.items():
+        patch.set_facecolor(color)
+    fig.set_canvas(canvas)
+    fig.dpi = dpi
     text = buffer.getvalue()
 
     # Keep what is inside <svg>, without comments, metadata and the rule for all of `*`,

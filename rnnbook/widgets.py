@@ -2,9 +2,9 @@
 
 One figure, three ways to draw it. On a page without Python the controls move over
 frames drawn when the book was built. In Jupyter the kernel draws, and in a page where
-the reader pressed "Run live" Python in the browser does; then a control takes any value
-between its limits. `explorer.js` is the other half: it draws the controls and asks for
-frames, in all three.
+the reader pressed "Run live" Python in the browser draws what the page lacks; then a
+control takes any value between its limits. `explorer.js` is the other half: it draws
+the controls and asks for frames, in all three.
 """
 
 import bisect

@@ -929,10 +929,10 @@ def affine_back(scale=1, last=False, turn=False, axes=(0, 1)):
     return walk
 
 
-def drawer(divide=lambda s, tau: s / tau, shift=0, stable=True, cold=True):
+def drawer(divide=lambda s, tau: s / tau, shift=0, stable=True, cold=np.argmax):
     def draw(scores, temperature, u):
         if temperature == 0:
-            return int(np.argmax(scores)) if cold else (None if cold is None else 0)
+            return cold(scores)
         s = divide(scores, temperature)
         with np.errstate(over="ignore", invalid="ignore"):
             e = np.exp(s - s.max() if stable else s)
@@ -1008,8 +1008,8 @@ RIGHT += [
         (checks.draw_token, drawer(shift=1), "the token after"),
         (checks.draw_token, drawer(lambda s, tau: s / tau**2), "at temperature 2.5"),
         (checks.draw_token, drawer(stable=False), "take the largest score off"),
-        (checks.draw_token, drawer(cold=False), "highest score is wanted."),
-        (checks.draw_token, drawer(cold=None), "highest score is wanted."),
+        (checks.draw_token, drawer(cold=lambda s: 0), "highest score is wanted."),
+        (checks.draw_token, drawer(cold=lambda s: None), "highest score is wanted."),
         (checks.draw_token, drawn_left, "holds no u"),
         (checks.draw_token, drawn_late, "not the probabilities"),
         (checks.text_batch, lambda tokens, N, T, k: ..., "Not yet"),
@@ -1059,14 +1059,22 @@ def gru(kept=lambda r, u, n, h: (1 - u) * n + u * h, swap=False, early=False, wi
 
 
 def lstm_back(
-    own=True, across=True, f_of=None, slopes=True, order=(0, 1, 2, 3), f_out=True, **slip
+    own=True,
+    across=True,
+    door=None,
+    both=False,
+    uncrossed=False,
+    f_of=None,
+    slopes=True,
+    order=(0, 1, 2, 3),
+    f_out=True,
 ):
     def step(dh, dc, c_prev, i, f, g, o, c):
         s = np.tanh(c)
-        e = own * dc + across * dh * slip.get("door", o) * (1 - s**2)
-        do = (e if "both" in slip else dh) * s
+        e = own * dc + across * dh * (o if door is None else door) * (1 - s**2)
+        do = (e if both else dh) * s
         da = [e * g, e * (c if f_of == "c" else c_prev), e * i, do]
-        if "uncrossed" in slip:
+        if uncrossed:
             da[0], da[2] = e * i, e * g
         if slopes:
             locals_ = (i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o))

@@ -97,6 +97,19 @@ def test_svg_follows_the_page():
     assert not re.search(r"<style|<metadata|<!--|DejaVu", svg)
 
 
+def test_svg_has_no_ground_and_the_figure_keeps_its_own():
+    fig, ax = plt.subplots(facecolor="#fefefe", subplot_kw={"facecolor": "#eeeeee"})
+    canvas, dpi = fig.canvas, fig.dpi
+    svg = plots.to_svg(fig)
+    assert "#fefefe" not in svg
+    assert "#eeeeee" not in svg
+    assert tuple(colors.to_hex(part.get_facecolor()) for part in (fig, ax)) == (
+        "#fefefe",
+        "#eeeeee",
+    )
+    assert (fig.canvas, fig.dpi) == (canvas, dpi)
+
+
 def test_svg_keeps_text_as_text():
     texts = [text.strip() for text in ElementTree.fromstring(plots.to_svg(curves())).itertext()]
     assert {"0.00012345", "two", "1.0"} <= set(texts)
