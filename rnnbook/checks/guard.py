@@ -1,0 +1,124 @@
+"""The reader's code is run so that it always comes back.
+
+A loop that never ends, or a list that never stops growing, must end in a message: also
+where the reader wrote a bare ``except:`` around it, and also in a browser, where Python has
+neither threads nor signals. So Python itself reports each call and each jump back to the
+head of a loop, and past the deadline each report raises `TimeUp`, until the code has been
+left.
+
+What runs inside a single call of C, such as ``sum(itertools.count())``, reports nothing.
+Only an interrupt ends that, or a new interpreter.
+"""
+
+import sys
+import time
+
+__all__ = ["LIMIT", "TimeUp", "within"]
+
+LIMIT = 3.0  # seconds for all that a check runs; a right answer needs a hundredth of them
+
+
+class TimeUp(BaseException):
+    """The code has run for longer than it may; ``except Exception`` does not hold it."""
+
+
+def within(seconds, function, *arguments):
+    """Call the function; raise `TimeUp` in it once so many seconds have gone by."""
+    deadline = time.monotonic() + seconds
+
+    def late():
+        return time.monotonic() > deadline
+
+    ignored = sys.unraisablehook
+    sys.unraisablehook = lambda _: None  # a generator that is left behind is told so, too
+    try:
+        result = _reporting(late, function, *arguments)
+    finally:
+        sys.unraisablehook = ignored
+    if late():
+        raise TimeUp
+    return result
+
+
+if sys.version_info >= (3, 12):
+    _EVENTS = "JUMP", "PY_START", "PY_RESUME"
+
+    def _reporting(late, function, *arguments):
+        """Call the function; raise `TimeUp` at each report for which `late` says so."""
+        watch = sys.monitoring
+        tool = next(n for n in (4, 3, 5, 2, 1, 0) if watch.get_tool(n) is None)
+
+        def report(*_):
+            if late():
+                raise TimeUp
+
+        events = [getattr(watch.events, name) for name in _EVENTS]
+        watch.use_tool_id(tool, __name__)
+        try:
+            for event in events:
+                watch.register_callback(tool, event, report)
+            watch.set_events(tool, sum(events))
+            return function(*arguments)
+        finally:
+            watch.set_events(tool, 0)
+            for event in events:
+                watch.register_callback(tool, event, None)
+            watch.free_tool_id(tool)
+
+else:
+    import ctypes
+    import dis
+    import functools
+    import threading
+
+    _ask = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    _ask.argtypes = ctypes.c_ulong, ctypes.py_object
+    _JUMPS_BACK = {code for name, code in dis.opmap.items() if "JUMP_BACKWARD" in name}
+    _DEPTH = 800
+
+    @functools.lru_cache(1000)
+    def _spins(code):
+        """Say whether an instruction jumps to itself, a ``while True: pass`` without lines."""
+        pairs = zip(code.co_code[::2], code.co_code[1::2], strict=True)
+        return any(name in _JUMPS_BACK and length == 1 for name, length in pairs)
+
+    def _reporting(late, function, *arguments):
+        """Call the function; raise `TimeUp` at each report for which `late` says so.
+
+        Python 3.11 takes its trace function away when that raises, and the reader's
+        ``except:`` would have the last word. So this one never raises. It asks for the
+        exception where the very next instruction looks whether one was asked for: a jump
+        back, or the beginning of a call. For the same reason it keeps the reader's code
+        from nesting so deeply that the trace function itself could not be called.
+        """
+        asking, depth = threading.get_ident(), 0
+
+        def trace(frame, event, arg):
+            nonlocal depth
+            depth += (event == "call") - (event == "return")
+            if event == "call":
+                frame.f_trace_opcodes = _spins(frame.f_code)
+            if event == "call" and depth > _DEPTH:
+                _ = +too_deep
+            elif late():
+                frame.f_trace_opcodes = True
+                jump = event == "opcode" and frame.f_code.co_code[frame.f_lasti] in _JUMPS_BACK
+                if jump or event == "call":
+                    _ = +time_up
+            return trace
+
+        class Asking:
+            """Asks for an exception by its ``+``: unlike a call, an operator does not look."""
+
+        def asking_for(error):
+            return type("Asking", (), {"__pos__": functools.partial(_ask, asking, error)})()
+
+        time_up, too_deep = asking_for(TimeUp), asking_for(RecursionError)
+        before, nesting = sys.gettrace(), sys.getrecursionlimit()
+        sys.setrecursionlimit(nesting + 4 * _DEPTH)
+        sys.settrace(trace)
+        try:
+            return function(*arguments)
+        finally:
+            sys.settrace(before)
+            sys.setrecursionlimit(nesting)
