@@ -60,7 +60,7 @@ test: lint torch axe book
 lint: environment
 	@$(BIN)/ruff check . || $(call fail,ruff found something$(comma) see above)
 	@$(BIN)/ruff format --check . || $(call fail,ruff would format differently$(comma) see above)
-	@$(BIN)/numpydoc lint rnnbook/*.py || $(call fail,a docstring$(comma) see above)
+	@$(BIN)/numpydoc lint rnnbook/*.py rnnbook/*/*.py || $(call fail,a docstring$(comma) see above)
 
 ## Open the notebooks in JupyterLab.
 lab: environment

@@ -9,7 +9,7 @@ import pytest
 import rnnbook
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted((ROOT / "rnnbook").glob("*.py"))
+MODULES = sorted((ROOT / "rnnbook").rglob("*.py"))
 PUBLIC = (
     "MulLayer AddLayer ReLU Sigmoid Tanh Affine Embedding SoftmaxWithLoss TwoLayerNet SGD Adam "
     "numerical_gradient check_gradients"

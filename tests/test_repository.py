@@ -29,29 +29,41 @@ ORDER = [
     "functions",
     "_validate",
 ]
-MODULES = sorted(path.stem for path in (ROOT / "rnnbook").glob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    path.stem
+    for path in (ROOT / "rnnbook").iterdir()
+    if path.suffix == ".py" or (path / "__init__.py").exists()
+    if path.stem != "__init__"
+)
 THIRD_PARTY = {"numpy", "matplotlib", "cycler", "PIL"}  # matplotlib brings the last two
+
+
+def files_of(module):
+    """Return the one file of a module, or all those of a package, with their depth in it."""
+    path = ROOT / "rnnbook" / module
+    return [(file, 1) for file in path.glob("*.py")] or [(path.with_suffix(".py"), 0)]
 
 
 def imports(module):
     """Return the modules of ours and the top-level modules of others that a module imports."""
     ours, others = set(), set()
-    tree = ast.parse((ROOT / "rnnbook" / f"{module}.py").read_text(encoding="utf8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = "rnnbook" if node.level else ""
-            base = ".".join(filter(None, [base, node.module]))
-            names = [f"{base}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            first, *rest = name.split(".")
-            if first == "rnnbook":
-                ours.add(rest[0])
+    for file, depth in files_of(module):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                if node.level and node.level <= depth:
+                    continue  # a neighbour in the same package
+                base = ".".join(filter(None, ["rnnbook" if node.level else "", node.module]))
+                names = [f"{base}.{alias.name}" for alias in node.names]
             else:
-                others.add(first)
+                continue
+            for name in names:
+                first, *rest = name.split(".")
+                if first == "rnnbook":
+                    ours.add(rest[0])
+                else:
+                    others.add(first)
     return ours & set(MODULES), others
 
 

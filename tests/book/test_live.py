@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import explorers
 import pytest
-from conftest import COPIES, HTML
+from conftest import COPIES, HTML, ROOT
 from test_explorers import BOOK, Figure
 
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
@@ -102,7 +102,42 @@ def test_run_live_takes_any_value(visit, page):
     opened.assert_clean()
 
 
-test_run_live_takes_any_value.__test__ = bool(COPIES)
+# The guard of the checks alone, in the page: it needs nothing but Python.
+GUARDED = """async ([address, guard, endless]) => {
+    const { loadPyodide } = await import(`${address}pyodide.mjs`);
+    const python = await loadPyodide({ indexURL: address });
+    python.FS.writeFile("guard.py", guard);
+    python.FS.writeFile("endless.py", endless);
+    return python.runPython(`
+import sys, time
+sys.path.append(".")
+import endless, guard
+still = []
+for stuck in endless.STUCK:
+    start = time.monotonic()
+    try:
+        guard.within(0.3, stuck)
+    except guard.TimeUp:
+        if time.monotonic() < start + 3:
+            continue
+    still.append(stuck.__name__)
+" ".join(still)`);
+}"""
+
+
+def test_endless_code_comes_back_in_the_browser_too(visit):
+    opened = visit("book/running.html")
+    opened.page.context.route(f"{explorers.PYODIDE}*", send_copy)
+    opened.page.set_default_timeout(150_000)
+    sources = [
+        (ROOT / path).read_text(encoding="utf8")
+        for path in ("rnnbook/checks/guard.py", "tests/checks/endless.py")
+    ]
+    assert opened.page.evaluate(GUARDED, [explorers.PYODIDE, *sources]) == ""
+
+
+for test in (test_run_live_takes_any_value, test_endless_code_comes_back_in_the_browser_too):
+    test.__test__ = bool(COPIES)
 
 
 def test_run_live_says_that_it_could_not_load(visit):

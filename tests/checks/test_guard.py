@@ -1,0 +1,64 @@
+"""Whatever loops, comes back."""
+
+import sys
+import time
+import warnings
+
+import pytest
+from endless import STUCK, nested_handlers
+
+from rnnbook.checks.guard import TimeUp, within
+
+LIMIT = 0.2
+
+
+@pytest.mark.parametrize("stuck", STUCK, ids=lambda stuck: stuck.__name__)
+def test_a_loop_written_in_python_ends(stuck):
+    start = time.monotonic()
+    with pytest.raises(TimeUp):
+        within(LIMIT, stuck)
+    assert LIMIT <= time.monotonic() - start < 10 * LIMIT
+
+
+def test_what_comes_back_in_time_is_returned_with_its_result():
+    assert within(5, sum, [1, 2]) == 3
+    assert within(5, lambda n: [k * k for k in range(n)], 4) == [0, 1, 4, 9]
+
+
+def test_an_exception_passes_as_it_is():
+    with pytest.raises(ZeroDivisionError):
+        within(5, lambda: 1 / 0)
+    with pytest.raises(KeyboardInterrupt):
+        within(5, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+
+
+def test_endless_recursion_is_an_ordinary_error():
+    def deeper(n):
+        return deeper(n + 1)
+
+    with pytest.raises(RecursionError):
+        within(5, deeper, 0)
+
+
+def test_nothing_is_left_behind():
+    before = sys.gettrace(), sys.getrecursionlimit(), sys.unraisablehook
+    with pytest.raises(TimeUp):
+        within(LIMIT, nested_handlers)
+    assert before == (sys.gettrace(), sys.getrecursionlimit(), sys.unraisablehook)
+    start = time.monotonic()
+    while time.monotonic() < start + 2 * LIMIT:  # past the deadline, outside
+        pass
+
+
+def test_a_guard_inside_a_guard_gives_way_to_the_outer_one():
+    def inner():
+        return within(5, lambda: "done")
+
+    assert within(5, inner) == "done"
+
+
+def test_warnings_stay_as_they_are():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        within(5, warnings.warn, "careful")
+    assert [str(warning.message) for warning in caught] == ["careful"]
