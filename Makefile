@@ -36,7 +36,7 @@ endif
 comma := ,
 
 .DEFAULT_GOAL := book
-.PHONY: book test lab lint refresh bench lock linkcheck clean environment torch axe
+.PHONY: book test lab lint refresh bind bench lock linkcheck clean environment torch axe
 .SUFFIXES:
 .NOTPARALLEL:
 
@@ -69,6 +69,10 @@ lab: environment
 ## Run the notebooks afresh and store their outputs: make refresh [NOTEBOOKS=book/NAME.ipynb]
 refresh: environment
 	@$(BIN)/python book/_ext/refresh.py $(NOTEBOOKS) || $(call fail,a notebook$(comma) see above)
+
+## Bring tests/numbers up to date, where the prose or an output changed: make bind [NOTEBOOKS=...]
+bind: environment
+	@$(BIN)/python tests/numbers/bind.py $(NOTEBOOKS) || $(call fail,tests/numbers$(comma) see above)
 
 ## Measure: the package beside PyTorch and others, the weight of the pages, the time of a build.
 bench: book torch
