@@ -9,6 +9,7 @@ names the slips made by machine that leave an answer right, with the reason.
 import importlib
 
 CHAPTERS = (
+    "backpropagation",
     "computational_graphs",
 )  # fmt: skip
 
