@@ -78,6 +78,7 @@ else:
     _ask = ctypes.pythonapi.PyThreadState_SetAsyncExc
     _ask.argtypes = ctypes.c_ulong, ctypes.py_object
     _JUMPS_BACK = {code for name, code in dis.opmap.items() if "JUMP_BACKWARD" in name}
+    _LOOKS = _JUMPS_BACK | {dis.opmap["RESUME"]}
     _DEPTH = 800
 
     @functools.lru_cache(1000)
@@ -92,8 +93,10 @@ else:
         Python 3.11 takes its trace function away when that raises, and the reader's
         ``except:`` would have the last word. So this one never raises. It asks for the
         exception where the very next instruction looks whether one was asked for: a jump
-        back, or the beginning of a call. For the same reason it keeps the reader's code
-        from nesting so deeply that the trace function itself could not be called.
+        back, or the beginning of a call. (A generator that is closed, or thrown into, is
+        reported as called too, but it does not begin; nothing looks.) For the same reason
+        it keeps the reader's code from nesting so deeply that the trace function itself
+        could not be called.
         """
         asking, depth = threading.get_ident(), 0
 
@@ -106,8 +109,7 @@ else:
                 _ = +too_deep
             elif late():
                 frame.f_trace_opcodes = True
-                jump = event == "opcode" and frame.f_code.co_code[frame.f_lasti] in _JUMPS_BACK
-                if jump or event == "call":
+                if event in ("opcode", "call") and frame.f_code.co_code[frame.f_lasti] in _LOOKS:
                     _ = +time_up
             return trace
 

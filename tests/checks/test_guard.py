@@ -1,5 +1,6 @@
 """The time that a reader's code may take."""
 
+import contextlib
 import time
 
 import pytest
@@ -25,3 +26,30 @@ def test_time_that_other_programs_took_does_not_count_but_for_ever_is_too_long(m
     assert guard.within(0.05, wait, 0.2) == "done"
     with pytest.raises(guard.TimeUp):
         guard.within(0.01, wait, 60)
+
+
+def closing():
+    """Leave a generator behind, again and again; each is closed where it stands."""
+    while True:
+        any(number == 1 for number in range(3))
+
+
+def throwing():
+    """Throw into a generator that swallows it, again and again."""
+
+    def swallow():
+        while True:
+            with contextlib.suppress(ValueError):
+                yield
+
+    swallowing = swallow()
+    next(swallowing)
+    while True:
+        swallowing.throw(ValueError)
+
+
+@pytest.mark.parametrize("endless", [closing, throwing])
+def test_generators_that_are_closed_or_thrown_into_are_stopped_too(endless):
+    for _ in range(5):
+        with pytest.raises(guard.TimeUp):
+            guard.within(0.05, endless)
