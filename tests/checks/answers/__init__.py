@@ -11,6 +11,7 @@ import importlib
 CHAPTERS = (
     "backpropagation",
     "computational_graphs",
+    "memory",
 )  # fmt: skip
 
 
