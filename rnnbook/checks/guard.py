@@ -92,13 +92,15 @@ else:
 
         Python 3.11 takes its trace function away when that raises, and the reader's
         ``except:`` would have the last word. So this one never raises. It asks for the
-        exception where the very next instruction looks whether one was asked for: a jump
-        back, or the beginning of a call. (A generator that is closed, or thrown into, is
-        reported as called too, but it does not begin; nothing looks.) For the same reason
-        it keeps the reader's code from nesting so deeply that the trace function itself
-        could not be called.
+        exception where the next instruction looks whether one was asked for: a jump back, or
+        the beginning of a call. (A generator that is closed, or thrown into, is reported as
+        called, too, but it does not begin.) A jump that is not taken does not look, and the
+        next report must not be the first to look. So there is none, until the exception has
+        come: it puts the trace function back when it is made, which is before anybody's
+        ``except:``. For the same reason the trace function keeps the reader's code from
+        nesting so deeply that it could not be called.
         """
-        asking, depth = threading.get_ident(), 0
+        asking, depth, within_it, here = threading.get_ident(), 0, True, sys._getframe()
 
         def trace(frame, event, arg):
             nonlocal depth
@@ -110,8 +112,19 @@ else:
             elif late():
                 frame.f_trace_opcodes = True
                 if event in ("opcode", "call") and frame.f_code.co_code[frame.f_lasti] in _LOOKS:
+                    sys.settrace(None)
                     _ = +time_up
             return trace
+
+        class Late(TimeUp):
+            def __init__(self):
+                nonlocal depth
+                frame, depth = sys._getframe(1), 0
+                while within_it and frame is not None and frame is not here:
+                    frame.f_trace, frame.f_trace_opcodes = trace, True
+                    frame, depth = frame.f_back, depth + 1
+                if within_it:
+                    sys.settrace(trace)
 
         class Asking:
             """Asks for an exception by its ``+``: unlike a call, an operator does not look."""
@@ -119,12 +132,15 @@ else:
         def asking_for(error):
             return type("Asking", (), {"__pos__": functools.partial(_ask, asking, error)})()
 
-        time_up, too_deep = asking_for(TimeUp), asking_for(RecursionError)
+        time_up, too_deep = asking_for(Late), asking_for(RecursionError)
         before, nesting = sys.gettrace(), sys.getrecursionlimit()
         sys.setrecursionlimit(nesting + 4 * _DEPTH)
         sys.settrace(trace)
         try:
             return function(*arguments)
         finally:
-            sys.settrace(before)
-            sys.setrecursionlimit(nesting)
+            within_it = False
+            try:
+                sys.settrace(before)
+            finally:  # an exception that was asked for last comes now
+                sys.setrecursionlimit(nesting)

@@ -1,6 +1,7 @@
 """The time that a reader's code may take."""
 
 import contextlib
+import sys
 import time
 
 import pytest
@@ -48,8 +49,22 @@ def throwing():
         swallowing.throw(ValueError)
 
 
-@pytest.mark.parametrize("endless", [closing, throwing])
-def test_generators_that_are_closed_or_thrown_into_are_stopped_too(endless):
-    for _ in range(5):
+def jumping():
+    """Come to jumps back that are not taken, and catch all that is raised there."""
+    n = 1
+    while True:
+        try:
+            while n % 7:
+                n += 1
+            n += 1
+        except BaseException:
+            n = 1
+
+
+@pytest.mark.parametrize("endless", [closing, throwing, jumping])
+def test_code_that_does_not_look_is_stopped_too(endless):
+    before = sys.gettrace()
+    for _ in range(20):
         with pytest.raises(guard.TimeUp):
-            guard.within(0.05, endless)
+            guard.within(0.02, endless)
+    assert sys.gettrace() is before
