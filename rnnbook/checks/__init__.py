@@ -7,7 +7,20 @@ module a chapter; `verdict` runs the reader's code, `guard` sees that it comes b
 `compare` compares.
 """
 
+from .backpropagation import leaky_relu, mean_squared_error, softmax_layer
 from .computational_graphs import div_layer, shop, sub_layer
+from .memory import parity, rnn_step, window_needed
 from .verdict import Verdict
 
-__all__ = ["Verdict", "div_layer", "shop", "sub_layer"]
+__all__ = [
+    "Verdict",
+    "div_layer",
+    "leaky_relu",
+    "mean_squared_error",
+    "parity",
+    "rnn_step",
+    "shop",
+    "softmax_layer",
+    "sub_layer",
+    "window_needed",
+]

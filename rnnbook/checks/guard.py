@@ -16,6 +16,7 @@ import time
 __all__ = ["LIMIT", "TimeUp", "within"]
 
 LIMIT = 3.0  # seconds for all that a check runs; a right answer needs a hundredth of them
+BUSY = 1.5  # on a machine that does other things too, so many times as long by the clock
 
 
 class TimeUp(BaseException):
@@ -23,11 +24,14 @@ class TimeUp(BaseException):
 
 
 def within(seconds, function, *arguments):
-    """Call the function; raise `TimeUp` in it once so many seconds have gone by."""
-    deadline = time.monotonic() + seconds
+    """Call the function; raise `TimeUp` in it once it has worked for so many seconds."""
+    begun, worked = time.monotonic(), time.process_time()
 
     def late():
-        return time.monotonic() > deadline
+        passed = time.monotonic() - begun
+        return passed > seconds and (
+            time.process_time() - worked > seconds or passed > BUSY * seconds
+        )
 
     ignored = sys.unraisablehook
     sys.unraisablehook = lambda _: None  # a generator that is left behind is told so, too
@@ -74,6 +78,7 @@ else:
     _ask = ctypes.pythonapi.PyThreadState_SetAsyncExc
     _ask.argtypes = ctypes.c_ulong, ctypes.py_object
     _JUMPS_BACK = {code for name, code in dis.opmap.items() if "JUMP_BACKWARD" in name}
+    _LOOKS = _JUMPS_BACK | {dis.opmap["RESUME"]}
     _DEPTH = 800
 
     @functools.lru_cache(1000)
@@ -87,11 +92,15 @@ else:
 
         Python 3.11 takes its trace function away when that raises, and the reader's
         ``except:`` would have the last word. So this one never raises. It asks for the
-        exception where the very next instruction looks whether one was asked for: a jump
-        back, or the beginning of a call. For the same reason it keeps the reader's code
-        from nesting so deeply that the trace function itself could not be called.
+        exception where the next instruction looks whether one was asked for: a jump back, or
+        the beginning of a call. (A generator that is closed, or thrown into, is reported as
+        called, too, but it does not begin.) A jump that is not taken does not look, and the
+        next report must not be the first to look. So there is none, until the exception has
+        come: it puts the trace function back when it is made, which is before anybody's
+        ``except:``. For the same reason the trace function keeps the reader's code from
+        nesting so deeply that it could not be called.
         """
-        asking, depth = threading.get_ident(), 0
+        asking, depth, within_it, here = threading.get_ident(), 0, True, sys._getframe()
 
         def trace(frame, event, arg):
             nonlocal depth
@@ -102,10 +111,20 @@ else:
                 _ = +too_deep
             elif late():
                 frame.f_trace_opcodes = True
-                jump = event == "opcode" and frame.f_code.co_code[frame.f_lasti] in _JUMPS_BACK
-                if jump or event == "call":
+                if event in ("opcode", "call") and frame.f_code.co_code[frame.f_lasti] in _LOOKS:
+                    sys.settrace(None)
                     _ = +time_up
             return trace
+
+        class Late(TimeUp):
+            def __init__(self):
+                nonlocal depth
+                frame, depth = sys._getframe(1), 0
+                while within_it and frame is not None and frame is not here:
+                    frame.f_trace, frame.f_trace_opcodes = trace, True
+                    frame, depth = frame.f_back, depth + 1
+                if within_it:
+                    sys.settrace(trace)
 
         class Asking:
             """Asks for an exception by its ``+``: unlike a call, an operator does not look."""
@@ -113,12 +132,15 @@ else:
         def asking_for(error):
             return type("Asking", (), {"__pos__": functools.partial(_ask, asking, error)})()
 
-        time_up, too_deep = asking_for(TimeUp), asking_for(RecursionError)
+        time_up, too_deep = asking_for(Late), asking_for(RecursionError)
         before, nesting = sys.gettrace(), sys.getrecursionlimit()
         sys.setrecursionlimit(nesting + 4 * _DEPTH)
         sys.settrace(trace)
         try:
             return function(*arguments)
         finally:
-            sys.settrace(before)
-            sys.setrecursionlimit(nesting)
+            within_it = False
+            try:
+                sys.settrace(before)
+            finally:  # an exception that was asked for last comes now
+                sys.setrecursionlimit(nesting)

@@ -131,6 +131,40 @@ def a_callable_that_c_calls():
     return list(iter(lambda: 0, 1))
 
 
+def closing():
+    """Leave a generator behind, again and again; each is closed where it stands."""
+    while True:
+        any(number == 1 for number in range(3))
+
+
+def throwing():
+    """Throw into a generator that swallows it, again and again."""
+
+    def swallow():
+        while True:
+            try:
+                yield
+            except ValueError:
+                pass
+
+    swallowing = swallow()
+    next(swallowing)
+    while True:
+        swallowing.throw(ValueError)
+
+
+def jumping():
+    """Come to jumps back that are not taken, and catch all that is raised there."""
+    n = 1
+    while True:
+        try:
+            while n % 7:
+                n += 1
+            n += 1
+        except BaseException:
+            n = 1
+
+
 STUCK = [
     a_bare_loop,
     a_loop_over_lines,
@@ -148,4 +182,7 @@ STUCK = [
     a_loop_around_too_deep_calls,
     a_loop_that_sleeps,
     a_callable_that_c_calls,
+    closing,
+    throwing,
+    jumping,
 ]

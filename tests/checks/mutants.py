@@ -6,6 +6,7 @@ by the piece of code before and after it, so that a list can say which are right
 
 import ast
 import copy
+import textwrap
 
 NEARBY = {
     ast.Add: [ast.Sub, ast.Mult],
@@ -70,6 +71,12 @@ def edits(node, arguments):
             for value in (node.value + 1, node.value - 1, -node.value, 2 * node.value):
                 if value != node.value:
                     yield ast.Constant(value)
+        elif isinstance(node.value, str) and " " not in node.value and len(node.value) <= 12:
+            for i in range(len(node.value) - 1):  # a word, not a sentence: two letters swapped
+                letters = list(node.value)
+                letters[i : i + 2] = letters[i + 1], letters[i]
+                if letters[i] != letters[i + 1]:
+                    yield ast.Constant("".join(letters))
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield node.value
     elif isinstance(node, ast.Call):
@@ -87,7 +94,7 @@ def edits(node, arguments):
     elif isinstance(node, ast.Slice):
         for name in ("lower", "upper", "step"):
             if getattr(node, name) is not None:
-                yield ast.Slice(**{**vars(copy.copy(node)), name: None} | {"ctx": None})
+                yield ast.Slice(**dict(ast.iter_fields(node)) | {name: None})
     elif isinstance(node, ast.AugAssign):
         target = copy.deepcopy(node.target)
         yield ast.Assign([target], node.value)
@@ -174,34 +181,52 @@ def places(tree):
     yield from walk(tree, set())
 
 
+def units(statements, indent=""):
+    """Yield each statement, those of a class one by one, as a part of a tree and as text.
+
+    A part that is None holds no slips: the first line of a class.
+    """
+    for statement in statements:
+        if isinstance(statement, ast.ClassDef) and not statement.decorator_list:
+            head = ast.ClassDef(statement.name, statement.bases, statement.keywords, [], [])
+            yield None, textwrap.indent(ast.unparse(head), indent)
+            yield from units(statement.body, f"{indent}    ")
+        else:
+            part = ast.Module([statement], [])
+            yield part, textwrap.indent(ast.unparse(part), indent)
+
+
 def single(source):
     """Yield ``(name, source)`` for each slip that can be made in a piece of code."""
-    tree = ast.parse(source)
-    seen = {ast.unparse(tree)}
-    for parent, field, i, node, arguments in list(places(tree)):
-        for new in edits(node, arguments):
-            before = getattr(parent, field)
-            after = new if i is None else [*before[:i], new, *before[i + 1 :]]
-            setattr(parent, field, after)
-            try:
-                text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(tree)))
-                name = f"{ast.unparse(node)} -> {ast.unparse(ast.fix_missing_locations(new))}"
-                compile(text, "<mutant>", "exec")
-            except (SyntaxError, ValueError, AttributeError):
-                continue
-            finally:
-                setattr(parent, field, before)
-            if text not in seen:
-                seen.add(text)
-                yield name, text
+    parts, texts = zip(*units(ast.parse(source).body), strict=True)
+    seen = {"\n".join(texts)}
+    for k, part in enumerate(parts):  # one at a time: to unparse is what takes long
+        indent = texts[k][: len(texts[k]) - len(texts[k].lstrip())]
+        for parent, field, i, node, arguments in [] if part is None else list(places(part)):
+            old, before = ast.unparse(node), getattr(parent, field)
+            for new in edits(node, arguments):
+                ast.fix_missing_locations(new)
+                after = new if i is None else [*before[:i], new, *before[i + 1 :]]
+                setattr(parent, field, after)
+                try:
+                    slipped, name = ast.unparse(part), f"{old} -> {ast.unparse(new)}"
+                    compile(slipped, "<mutant>", "exec")
+                except (SyntaxError, ValueError, AttributeError):
+                    continue
+                finally:
+                    setattr(parent, field, before)
+                text = "\n".join([*texts[:k], textwrap.indent(slipped, indent), *texts[k + 1 :]])
+                if text not in seen:
+                    seen.add(text)
+                    yield name, text
 
 
 def pairs(source, rng, count):
     """Yield ``(name, source)`` for a sample of answers with two slips."""
-    first, unchanged = list(single(source)), ast.unparse(ast.parse(source))
+    first, unchanged = list(single(source)), ast.dump(ast.parse(source))
     for _ in range(count):
         name, text = first[rng.integers(len(first))]
         second = list(single(text))
         other, text = second[rng.integers(len(second))]
-        if text != unchanged:  # the second may undo the first
+        if ast.dump(ast.parse(text)) != unchanged:  # the second may undo the first
             yield f"{name}; {other}", text

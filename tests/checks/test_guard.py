@@ -5,8 +5,9 @@ import time
 import warnings
 
 import pytest
-from endless import STUCK, nested_handlers
+from endless import STUCK, closing, jumping, nested_handlers, throwing
 
+from rnnbook.checks import guard
 from rnnbook.checks.guard import TimeUp, within
 
 LIMIT = 0.2
@@ -18,6 +19,35 @@ def test_a_loop_written_in_python_ends(stuck):
     with pytest.raises(TimeUp):
         within(LIMIT, stuck)
     assert LIMIT <= time.monotonic() - start < 10 * LIMIT
+
+
+def wait(seconds):
+    """Do nothing, step by step."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return "done"
+
+
+def test_time_that_other_programs_took_does_not_count_but_for_ever_is_too_long(monkeypatch):
+    monkeypatch.setattr(time, "process_time", lambda: 0.0)
+    monkeypatch.setattr(guard, "BUSY", 10)
+    assert within(0.05, wait, 0.2) == "done"
+    with pytest.raises(TimeUp):
+        within(0.01, wait, 60)
+
+
+def test_a_reader_never_waits_for_longer_than_five_seconds():
+    assert guard.LIMIT * guard.BUSY <= 4.5
+
+
+@pytest.mark.parametrize("endless", [closing, throwing, jumping])
+def test_code_that_now_and_then_does_not_look_is_always_stopped(endless):
+    before = sys.gettrace()
+    for _ in range(20):
+        with pytest.raises(TimeUp):
+            within(0.02, endless)
+    assert sys.gettrace() is before
 
 
 def test_what_comes_back_in_time_is_returned_with_its_result():

@@ -9,7 +9,9 @@ names the slips made by machine that leave an answer right, with the reason.
 import importlib
 
 CHAPTERS = (
+    "backpropagation",
     "computational_graphs",
+    "memory",
 )  # fmt: skip
 
 
