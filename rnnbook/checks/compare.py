@@ -7,7 +7,10 @@ value and of what it tells.
 """
 
 import copy
+import dis
+import inspect
 import itertools
+import types
 from numbers import Number
 
 import numpy as np
@@ -16,7 +19,7 @@ from .verdict import NotYet, Wrong, remark
 
 __all__ = [
     "LOCAL", "again", "array_of", "backward", "call", "close", "compare", "compare_all",
-    "copies", "forward", "given", "several", "shown", "truth", "whole",
+    "copies", "forward", "given", "loops", "several", "shown", "truth", "whole",
 ]  # fmt: skip
 
 LOCAL = "that is the local derivative: multiply it by dout"
@@ -291,6 +294,39 @@ def again(layer_class, passes, dout=1.0):
     if not close(array_of("backward", backward(layer, dout)),
                  array_of("backward", backward(twin, dout)), _ROUNDED):  # fmt: skip
         raise Wrong("A second forward pass of the same object must replace what it remembers.")
+
+
+def loops(function, kind=object):
+    """Whether a function, or one of the reader's own that it calls, goes through a loop.
+
+    The reader's own are the functions of its page, and the methods of the class `kind`.
+    """
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, types.FunctionType):
+        return False
+    page, methods = function.__globals__, dict(inspect.getmembers(kind, inspect.isfunction))
+    waiting, seen = [function.__code__], set()
+    while waiting:
+        code = waiting.pop()
+        if code in seen:
+            continue
+        seen.add(code)
+        steps = list(dis.get_instructions(code))
+        jumps = any("FOR_ITER" in step.opname or "JUMP_BACKWARD" in step.opname for step in steps)
+        if jumps or _GO_THROUGH & set(code.co_names):
+            return True
+        waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
+        called = [page.get(step.argval) for step in steps if step.opname == "LOAD_GLOBAL"]
+        called += [methods.get(name) for name in code.co_names]
+        waiting += [
+            part.__code__
+            for part in called
+            if isinstance(part, types.FunctionType) and part.__globals__ is page
+        ]
+    return False
+
+
+_GO_THROUGH = {"map", "vectorize", "frompyfunc", "apply_along_axis", "fromiter"}
 
 
 def shown(value):

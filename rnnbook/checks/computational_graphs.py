@@ -1,11 +1,18 @@
 """The exercises of *Computational graphs*: nodes for subtraction and division, and a shop."""
 
-import dis
-import types
-
 import numpy as np
 
-from .compare import LOCAL, backward, call, close, compare, compare_all, forward, several
+from .compare import (
+    LOCAL,
+    backward,
+    call,
+    close,
+    compare,
+    compare_all,
+    forward,
+    loops,
+    several,
+)
 from .verdict import Wrong, check
 
 __all__ = ["div_layer", "shop", "sub_layer"]
@@ -133,7 +140,7 @@ def shop(function):
             ((*right[:3], prices * counts), "one tax for all: sum over the fruits"),
         ]
         compare_all(names, answer, right, slips)
-    if _loops(function):
+    if loops(function):
         raise Wrong(
             "The numbers are right, but there is a loop: let NumPy take all fruits at once."
         )
@@ -144,23 +151,3 @@ def shop(function):
             "The numbers are right, but not beside a fruit for 10¹⁸ yen: its price swallows every "
             "nudge. Walk back through the nodes in place of nudging."
         )
-
-
-def _loops(function):
-    """Whether a function, or one of the reader's own that it calls, goes through a loop."""
-    own, waiting, seen = function.__globals__, [function.__code__], set()
-    while waiting:
-        code = waiting.pop()
-        if code in seen:
-            continue
-        seen.add(code)
-        steps = {step.opname for step in dis.get_instructions(code)}
-        if steps & {"FOR_ITER", "JUMP_BACKWARD"} or _GO_THROUGH & set(code.co_names):
-            return True
-        waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
-        called = [own.get(name) for name in code.co_names]
-        waiting += [part.__code__ for part in called if isinstance(part, types.FunctionType)]
-    return False
-
-
-_GO_THROUGH = {"map", "vectorize", "frompyfunc", "apply_along_axis", "fromiter"}

@@ -145,6 +145,14 @@ def helped(prices, counts, tax):
     return in_a_loop(prices, counts, tax)
 
 
+def in_a_while_loop(prices, counts, tax):
+    total, i = 0.0, 0
+    while i < len(prices):
+        total += prices[i] * counts[i]
+        i += 1
+    return total * tax, counts * tax, prices * tax, total
+
+
 def by_nudging(prices, counts, tax):
     nudges, total = np.eye(len(prices)), (prices @ counts) * tax
     dprices = ((prices + nudges) @ counts) * tax - total
@@ -214,6 +222,7 @@ SLIPS = {
         (shop(total=lambda p, c, tax: p * c * tax), "total must be a single number"),
         (scribbling, "changed what it was given"),
         (in_a_loop, "The numbers are right, but there is a loop"),
+        (in_a_while_loop, "The numbers are right, but there is a loop"),
         (helped, "The numbers are right, but there is a loop"),
         (by_nudging, "The numbers are right, but not beside a fruit for 10¹⁸ yen"),
     ],
