@@ -140,10 +140,9 @@ def close(a, b, tolerance=_EXACT):
         return False
     a, b = a.astype(float), b.astype(float)
     same = (a == b) | (np.isnan(a) & np.isnan(b))  # infinities too
-    if not np.isfinite(b).all():
-        return bool(same.all())
-    scale = np.abs(b).max(initial=0.0) or 1.0
-    return bool(np.all(same | (np.abs(a - b) <= tolerance * (np.abs(b) + scale))))
+    finite = np.isfinite(a) & np.isfinite(b)
+    scale = np.abs(b).max(initial=0.0, where=finite) or 1.0
+    return bool(np.all(same | (finite & (np.abs(a - b) <= tolerance * (np.abs(b) + scale)))))
 
 
 def _tolerance(got):
