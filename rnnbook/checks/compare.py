@@ -18,7 +18,7 @@ import numpy as np
 from .verdict import NotYet, Wrong, remark
 
 __all__ = [
-    "LOCAL", "again", "array_of", "backward", "call", "close", "compare", "compare_all",
+    "LOCAL", "again", "array_of", "backward", "call", "close", "codes", "compare", "compare_all",
     "copies", "forward", "given", "loops", "several", "shown", "truth", "whole",
 ]  # fmt: skip
 
@@ -295,14 +295,14 @@ def again(layer_class, passes, dout=1.0):
         raise Wrong("A second forward pass of the same object must replace what it remembers.")
 
 
-def loops(function, kind=object):
-    """Whether a function, or one of the reader's own that it calls, goes through a loop.
+def codes(function, kind=object):
+    """Yield the code of a function, and of the reader's own that it calls.
 
     The reader's own are the functions of its page, and the methods of the class `kind`.
     """
     function = getattr(function, "__func__", function)
     if not isinstance(function, types.FunctionType):
-        return False
+        return
     page, methods = function.__globals__, dict(inspect.getmembers(kind, inspect.isfunction))
     waiting, seen = [function.__code__], set()
     while waiting:
@@ -310,11 +310,9 @@ def loops(function, kind=object):
         if code in seen:
             continue
         seen.add(code)
-        steps = list(dis.get_instructions(code))
-        jumps = any("FOR_ITER" in step.opname or "JUMP_BACKWARD" in step.opname for step in steps)
-        if jumps or _GO_THROUGH & set(code.co_names):
-            return True
+        yield code
         waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
+        steps = dis.get_instructions(code)
         called = [page.get(step.argval) for step in steps if step.opname == "LOAD_GLOBAL"]
         called += [methods.get(name) for name in code.co_names]
         waiting += [
@@ -322,6 +320,15 @@ def loops(function, kind=object):
             for part in called
             if isinstance(part, types.FunctionType) and part.__globals__ is page
         ]
+
+
+def loops(function, kind=object):
+    """Whether a function, or one of the reader's own that it calls, goes through a loop."""
+    for code in codes(function, kind):
+        steps = [step.opname for step in dis.get_instructions(code)]
+        jumps = any("FOR_ITER" in step or "JUMP_BACKWARD" in step for step in steps)
+        if jumps or _GO_THROUGH & set(code.co_names):
+            return True
     return False
 
 
