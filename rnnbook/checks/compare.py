@@ -11,6 +11,7 @@ import dis
 import inspect
 import itertools
 import types
+from collections.abc import Iterator, ValuesView
 from numbers import Number
 
 import numpy as np
@@ -240,14 +241,20 @@ def copies(arguments):
 def call(function, *arguments, name="Your function"):
     """Call the reader's function; refuse one that changes what it was given.
 
-    What it returns is copied, since the next call may write into the same memory.
+    What it returns is copied, since the next call may write into the same memory. What a
+    generator yields is taken out of it, and so are the values of a dict.
     """
     handed = copies(arguments)
     result = function(*handed)
+    if isinstance(result, (Iterator, ValuesView)):
+        result = list(result)
     for before, after in zip(arguments, handed, strict=True):
         if not _untouched(before, after):
             raise Wrong(f"{name} changed what it was given: work on new arrays.")
-    return copy.deepcopy(result) if not callable(result) else result
+    try:
+        return copy.deepcopy(result) if not callable(result) else result
+    except (TypeError, RuntimeError):  # a thing that cannot be copied is judged as it is
+        return result
 
 
 def _untouched(before, after):
