@@ -70,6 +70,12 @@ def edits(node, arguments):
             for value in (node.value + 1, node.value - 1, -node.value, 2 * node.value):
                 if value != node.value:
                     yield ast.Constant(value)
+        elif isinstance(node.value, str) and " " not in node.value and len(node.value) <= 12:
+            for i in range(len(node.value) - 1):  # a word, not a sentence: two letters swapped
+                letters = list(node.value)
+                letters[i : i + 2] = letters[i + 1], letters[i]
+                if letters[i] != letters[i + 1]:
+                    yield ast.Constant("".join(letters))
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield node.value
     elif isinstance(node, ast.Call):
