@@ -93,7 +93,7 @@ def edits(node, arguments):
     elif isinstance(node, ast.Slice):
         for name in ("lower", "upper", "step"):
             if getattr(node, name) is not None:
-                yield ast.Slice(**{**vars(copy.copy(node)), name: None} | {"ctx": None})
+                yield ast.Slice(**dict(ast.iter_fields(node)) | {name: None})
     elif isinstance(node, ast.AugAssign):
         target = copy.deepcopy(node.target)
         yield ast.Assign([target], node.value)
