@@ -7,7 +7,12 @@ module a chapter; `verdict` runs the reader's code, `guard` sees that it comes b
 `compare` compares.
 """
 
+from .binary_addition import comparator, negate, tanh_backward
 from .computational_graphs import div_layer, shop, sub_layer
+from .hello import char_backward, culprits, is_gradient
 from .verdict import Verdict
 
-__all__ = ["Verdict", "div_layer", "shop", "sub_layer"]
+__all__ = [
+    "Verdict", "char_backward", "comparator", "culprits", "div_layer", "is_gradient", "negate",
+    "shop", "sub_layer", "tanh_backward",
+]  # fmt: skip
