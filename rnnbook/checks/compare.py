@@ -11,6 +11,7 @@ import dis
 import inspect
 import itertools
 import types
+from collections.abc import Iterator, ValuesView
 from numbers import Number
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from .verdict import NotYet, Wrong, remark
 
 __all__ = [
-    "LOCAL", "again", "array_of", "backward", "call", "close", "compare", "compare_all",
+    "LOCAL", "again", "array_of", "backward", "call", "close", "codes", "compare", "compare_all",
     "copies", "forward", "given", "loops", "several", "shown", "truth", "whole",
 ]  # fmt: skip
 
@@ -240,14 +241,20 @@ def copies(arguments):
 def call(function, *arguments, name="Your function"):
     """Call the reader's function; refuse one that changes what it was given.
 
-    What it returns is copied, since the next call may write into the same memory.
+    What it returns is copied, since the next call may write into the same memory. What a
+    generator yields is taken out of it, and so are the values of a dict.
     """
     handed = copies(arguments)
     result = function(*handed)
+    if isinstance(result, (Iterator, ValuesView)):
+        result = list(result)
     for before, after in zip(arguments, handed, strict=True):
         if not _untouched(before, after):
             raise Wrong(f"{name} changed what it was given: work on new arrays.")
-    return copy.deepcopy(result) if not callable(result) else result
+    try:
+        return copy.deepcopy(result) if not callable(result) else result
+    except (TypeError, RuntimeError):  # a thing that cannot be copied is judged as it is
+        return result
 
 
 def _untouched(before, after):
@@ -305,14 +312,14 @@ def _gives(layer, dout, right):
         return False
 
 
-def loops(function, kind=object):
-    """Whether a function, or one of the reader's own that it calls, goes through a loop.
+def codes(function, kind=object):
+    """Yield the code of a function, and of the reader's own that it calls.
 
     The reader's own are the functions of its page, and the methods of the class `kind`.
     """
     function = getattr(function, "__func__", function)
     if not isinstance(function, types.FunctionType):
-        return False
+        return
     page, methods = function.__globals__, dict(inspect.getmembers(kind, inspect.isfunction))
     waiting, seen = [function.__code__], set()
     while waiting:
@@ -320,11 +327,9 @@ def loops(function, kind=object):
         if code in seen:
             continue
         seen.add(code)
-        steps = list(dis.get_instructions(code))
-        jumps = any("FOR_ITER" in step.opname or "JUMP_BACKWARD" in step.opname for step in steps)
-        if jumps or _GO_THROUGH & set(code.co_names):
-            return True
+        yield code
         waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
+        steps = dis.get_instructions(code)
         called = [page.get(step.argval) for step in steps if step.opname == "LOAD_GLOBAL"]
         called += [methods.get(name) for name in code.co_names]
         waiting += [
@@ -332,6 +337,15 @@ def loops(function, kind=object):
             for part in called
             if isinstance(part, types.FunctionType) and part.__globals__ is page
         ]
+
+
+def loops(function, kind=object):
+    """Whether a function, or one of the reader's own that it calls, goes through a loop."""
+    for code in codes(function, kind):
+        steps = [step.opname for step in dis.get_instructions(code)]
+        jumps = any("FOR_ITER" in step or "JUMP_BACKWARD" in step for step in steps)
+        if jumps or _GO_THROUGH & set(code.co_names):
+            return True
     return False
 
 

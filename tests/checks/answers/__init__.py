@@ -9,9 +9,8 @@ names the slips made by machine that leave an answer right, with the reason.
 import importlib
 
 CHAPTERS = (
-    "backpropagation",
-    "computational_graphs",
-    "memory",
+    "backpropagation", "binary_addition", "computational_graphs", "errata", "gates",
+    "gradients_through_time", "hello", "memory", "rnn_language_model",
 )  # fmt: skip
 
 
