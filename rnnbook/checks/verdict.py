@@ -19,6 +19,7 @@ _MEANINGS = {  # what Python's and NumPy's messages often mean
     "np.where in place of if, for arrays": ("ambiguous",),
     "is a result not returned, or a name not set": ("NoneType", "ellipsis"),
     "which of the shapes needs turning or slicing": ("matmul", "shapes", "dimension"),
+    "does an index go past the end": ("out of bounds", "out of range"),
 }
 
 
