@@ -8,6 +8,20 @@ module a chapter; `verdict` runs the reader's code, `guard` sees that it comes b
 """
 
 from .computational_graphs import div_layer, shop, sub_layer
+from .gradients_through_time import clip_by_norm, recall_by_hand, window_backward
+from .rnn_language_model import draw_token, perplexity_of, text_batch, time_affine_backward
 from .verdict import Verdict
 
-__all__ = ["Verdict", "div_layer", "shop", "sub_layer"]
+__all__ = [
+    "Verdict",
+    "clip_by_norm",
+    "div_layer",
+    "draw_token",
+    "perplexity_of",
+    "recall_by_hand",
+    "shop",
+    "sub_layer",
+    "text_batch",
+    "time_affine_backward",
+    "window_backward",
+]

@@ -10,6 +10,8 @@ import importlib
 
 CHAPTERS = (
     "computational_graphs",
+    "gradients_through_time",
+    "rnn_language_model",
 )  # fmt: skip
 
 
