@@ -176,29 +176,34 @@ def places(tree):
 
 def single(source):
     """Yield ``(name, source)`` for each slip that can be made in a piece of code."""
-    tree = ast.parse(source)
-    seen = {ast.unparse(tree)}
-    for parent, field, i, node, arguments in list(places(tree)):
-        for new in edits(node, arguments):
-            before = getattr(parent, field)
-            after = new if i is None else [*before[:i], new, *before[i + 1 :]]
-            setattr(parent, field, after)
-            try:
-                text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(tree)))
-                name = f"{ast.unparse(node)} -> {ast.unparse(ast.fix_missing_locations(new))}"
-                compile(text, "<mutant>", "exec")
-            except (SyntaxError, ValueError, AttributeError):
-                continue
-            finally:
-                setattr(parent, field, before)
-            if text not in seen:
-                seen.add(text)
-                yield name, text
+    statements = ast.parse(source).body
+    texts = [ast.unparse(statement) for statement in statements]
+    seen = {"\n".join(texts)}
+    for k, statement in enumerate(statements):  # one at a time: to unparse takes the time
+        part = ast.Module([statement], [])
+        for parent, field, i, node, arguments in list(places(part)):
+            old, before = ast.unparse(node), getattr(parent, field)
+            for new in edits(node, arguments):
+                ast.fix_missing_locations(new)
+                after = new if i is None else [*before[:i], new, *before[i + 1 :]]
+                setattr(parent, field, after)
+                try:
+                    slipped, name = ast.unparse(part), f"{old} -> {ast.unparse(new)}"
+                    compile(slipped, "<mutant>", "exec")
+                except (SyntaxError, ValueError, AttributeError):
+                    continue
+                finally:
+                    setattr(parent, field, before)
+                text = "\n".join([*texts[:k], slipped, *texts[k + 1 :]])
+                if text not in seen:
+                    seen.add(text)
+                    yield name, text
 
 
 def pairs(source, rng, count):
     """Yield ``(name, source)`` for a sample of answers with two slips."""
-    first, unchanged = list(single(source)), ast.unparse(ast.parse(source))
+    first = list(single(source))
+    unchanged = "\n".join(ast.unparse(statement) for statement in ast.parse(source).body)
     for _ in range(count):
         name, text = first[rng.integers(len(first))]
         second = list(single(text))
