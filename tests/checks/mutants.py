@@ -6,6 +6,7 @@ by the piece of code before and after it, so that a list can say which are right
 
 import ast
 import copy
+import textwrap
 
 NEARBY = {
     ast.Add: [ast.Sub, ast.Mult],
@@ -174,14 +175,28 @@ def places(tree):
     yield from walk(tree, set())
 
 
+def units(statements, indent=""):
+    """Yield each statement, those of a class one by one, as a part of a tree and as text.
+
+    A part that is None holds no slips: the first line of a class.
+    """
+    for statement in statements:
+        if isinstance(statement, ast.ClassDef) and not statement.decorator_list:
+            head = ast.ClassDef(statement.name, statement.bases, statement.keywords, [], [])
+            yield None, textwrap.indent(ast.unparse(head), indent)
+            yield from units(statement.body, f"{indent}    ")
+        else:
+            part = ast.Module([statement], [])
+            yield part, textwrap.indent(ast.unparse(part), indent)
+
+
 def single(source):
     """Yield ``(name, source)`` for each slip that can be made in a piece of code."""
-    statements = ast.parse(source).body
-    texts = [ast.unparse(statement) for statement in statements]
+    parts, texts = zip(*units(ast.parse(source).body), strict=True)
     seen = {"\n".join(texts)}
-    for k, statement in enumerate(statements):  # one at a time: to unparse takes the time
-        part = ast.Module([statement], [])
-        for parent, field, i, node, arguments in list(places(part)):
+    for k, part in enumerate(parts):  # one at a time: to unparse is what takes long
+        indent = texts[k][: len(texts[k]) - len(texts[k].lstrip())]
+        for parent, field, i, node, arguments in [] if part is None else list(places(part)):
             old, before = ast.unparse(node), getattr(parent, field)
             for new in edits(node, arguments):
                 ast.fix_missing_locations(new)
@@ -194,7 +209,7 @@ def single(source):
                     continue
                 finally:
                     setattr(parent, field, before)
-                text = "\n".join([*texts[:k], slipped, *texts[k + 1 :]])
+                text = "\n".join([*texts[:k], textwrap.indent(slipped, indent), *texts[k + 1 :]])
                 if text not in seen:
                     seen.add(text)
                     yield name, text
@@ -202,11 +217,10 @@ def single(source):
 
 def pairs(source, rng, count):
     """Yield ``(name, source)`` for a sample of answers with two slips."""
-    first = list(single(source))
-    unchanged = "\n".join(ast.unparse(statement) for statement in ast.parse(source).body)
+    first, unchanged = list(single(source)), ast.dump(ast.parse(source))
     for _ in range(count):
         name, text = first[rng.integers(len(first))]
         second = list(single(text))
         other, text = second[rng.integers(len(second))]
-        if text != unchanged:  # the second may undo the first
+        if ast.dump(ast.parse(text)) != unchanged:  # the second may undo the first
             yield f"{name}; {other}", text
