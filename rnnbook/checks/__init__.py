@@ -8,6 +8,18 @@ module a chapter; `verdict` runs the reader's code, `guard` sees that it comes b
 """
 
 from .computational_graphs import div_layer, shop, sub_layer
+from .errata import rnnlm, time_rnn
+from .gates import forget_bias, gru_step, lstm_backward
 from .verdict import Verdict
 
-__all__ = ["Verdict", "div_layer", "shop", "sub_layer"]
+__all__ = [
+    "Verdict",
+    "div_layer",
+    "forget_bias",
+    "gru_step",
+    "lstm_backward",
+    "rnnlm",
+    "shop",
+    "sub_layer",
+    "time_rnn",
+]

@@ -10,6 +10,8 @@ import importlib
 
 CHAPTERS = (
     "computational_graphs",
+    "errata",
+    "gates",
 )  # fmt: skip
 
 
