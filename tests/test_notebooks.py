@@ -36,6 +36,13 @@ def test_no_code_cell_is_longer_than_fifteen_lines(path):
             assert len([line for line in cell.source.splitlines() if line.strip()]) <= 15
 
 
+@each_notebook
+def test_no_code_cell_reads_a_clock(path):
+    """A time is another one on each machine, and a browser may round it to zero."""
+    source = "\n".join(c.source for c in refresh.read(path).cells if c.cell_type == "code")
+    assert not re.search(r"^\s*(import|from) (time|timeit|datetime)\b|^\s*%+time", source, re.M)
+
+
 def named(notebook, kind):
     """Return the source of each exercise or solution by its name."""
     found = {}
