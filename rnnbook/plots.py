@@ -122,12 +122,18 @@ class Shown:
 def to_png(fig):
     """Render a figure on white, as the base64 text that a notebook stores.
 
-    64 colours are plenty for lines and text, and make the file a third as large.
+    16 shades of red, green and blue are plenty for lines and text, and make the file half
+    as large. They do not depend on what else there is in the picture, as a palette that is
+    chosen for it would: there, one pixel that is rounded otherwise changes many.
     """
     drawn, small = io.BytesIO(), io.BytesIO()
     with plt.rc_context(STYLE):
         fig.savefig(drawn, format="png", dpi=96, facecolor="white")
-    Image.open(drawn).convert("RGB").quantize(64).save(small, "png", optimize=True)
+    shades = [round(shade / 17) * 17 for shade in range(256)]
+    picture = Image.open(drawn).convert("RGB").point(shades * 3)
+    if picture.getcolors(256):
+        picture = picture.quantize(256)  # the same colours, by number
+    picture.save(small, "png", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
 
 
