@@ -1,6 +1,7 @@
 """The exercises of *Backpropagation*: leaky ReLU, the mean squared error, softmax alone."""
 
 import inspect
+import itertools
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def _leaky(layer, x, dout):
             (np.where(on, x, 0.01 * x), "the slope below 0 is 0.1, not 0.01"),
             (np.where(on, 0.1 * x, x), "the two sides are swapped"),
             (np.where(on, x, -0.1 * x), "0.1 x, without a minus, is negative where x is"),
-            (np.where(on, x, 0.1), number),
+            (0.1 * x, "where x > 0, y is x itself"),
+            *((wrong, number) for wrong in (np.where(on, x, 0.1), np.where(on, x, -0.1))),
             (np.maximum(x, 0.1), number),
         ],
     )
@@ -59,6 +61,7 @@ def _leaky(layer, x, dout):
             (np.where(on, 1.0, 0.1 * dout), "times dout also where x > 0"),
             (np.where(dout > 0, dout, 0.1 * dout), "the switch looks at x, not at dout"),
             (slope * x * dout, "dout times the slope, not times y"),
+            (slope + dout, "dout times the slope, not plus"),
             *[(np.where(x == 0, s, slope) * dout, corner) for s in (1.0, 0.55, 0.0)],
         ],
     )
@@ -76,15 +79,25 @@ def mean_squared_error(layer_class):
     """Check a layer for L = 1/(2N) · Σ (y - t)²."""
     y = np.array([[0.5, 2.0, 1.0, -3.0, 4.0], [1.0, -1.0, 0.0, 2.0, 0.5], [3.0, 0.0, 5.0, 1.0, -2]])
     t = np.array([[1.0, 1.0, 0.0, 2.0, 3.5], [1.5, 0.0, 1.0, 1.0, 3.0], [1.0, 0.0, 2.0, -1.0, -4]])
-    _squared(layer_class(), y, t)
-    _squared(layer_class(), np.array([[2.0, -1.0, 0.5]]), np.array([[4.0, 1.0, -3.0]]))
-    _squared(layer_class(), np.array([[1.0], [-2.5], [7.0], [0.5]]), np.arange(4.0)[:, None])
+    _compare_squared(layer_class, y, t)
+    for others in (
+        (np.array([[2.0, -1.0, 0.5]]), np.array([[4.0, 1.0, -3.0]])),
+        (np.array([[1.0], [-2.5], [7.0], [0.5]]), np.arange(4.0)[:, None]),
+    ):
+        layer, (N, C) = layer_class(), others[0].shape
+        diff = others[0] - others[1]
+        loss, grad = 0.5 * np.sum(diff**2) / N, diff / N
+        own = [(f, "N is that of this batch: len(y)") for f in (N / len(y), N / C)]
+        where = f"for y of shape {(N, C)}"
+        compare(f"the loss {where}", forward(layer, *others), loss, [(f * loss, h) for f, h in own])
+        compare(f"dy {where}", backward(layer, 1.0), grad, [(f * grad, h) for f, h in own])
     again(layer_class, ((y, t), (t[:2], 2 * y[:2])), 5.0)
 
 
-def _squared(layer, y, t):
+def _compare_squared(layer_class, y, t):
+    """Compare the loss of a batch, and its gradient for several dout, each on a new layer."""
     diff, (N, C) = y - t, y.shape
-    right = 0.5 * np.sum(diff**2) / N
+    right, layer = 0.5 * np.sum(diff**2) / N, layer_class()
     compare(
         "the loss",
         forward(layer, y, t),
@@ -96,9 +109,10 @@ def _squared(layer, y, t):
             (right / C, "divide by N = len(y), the examples, not by y.size, all the numbers"),
             (right * 2 / C, "np.mean divides by all the numbers; divide by N, and keep the ½"),
             (right * N / C, "divide by len(y), the examples, not by the columns"),
-            (np.sqrt(right), "the loss has no root"),
-            (np.sqrt(right * 2), "the loss has no root, and the ½ stands before the sum"),
-            (np.sqrt(right * 2 / C), "the loss has no root, and the ½ stands before the sum"),
+            *(
+                (np.sqrt(right * before) * after, "the loss has no root")
+                for before, after in itertools.product((1, 2, 2 * N, 2 / C), (1, 0.5, 0.5 / N))
+            ),
             (0.5 * np.sum(np.abs(diff)) / N, "the difference is squared, not taken as |y - t|"),
             (0.5 * np.sum(diff) ** 2 / N, "square each difference first, then add them up"),
             (0.5 * np.sum(diff) / N, "each difference is squared"),
@@ -119,17 +133,25 @@ def _squared(layer, y, t):
             (2 * diff / y.size, "divide by N = len(y), the examples, not by y.size"),
             (diff / C, "divide by len(y), the examples, not by the columns"),
             (diff * right / N, "its derivative with respect to y does not have the loss in it"),
+            (diff / N + 1, "times dout, not plus"),
             (y / N, "the difference y - t, not y alone"),
             (np.ones_like(y) / N, "the derivative of a square has the difference in it"),
         ],
     )
-    if _knows_its_dout(layer):
-        told = "without an argument, dout is 1"
-        got = call(layer.backward, name="backward")
-        compare("dy of backward()", got, diff / N, [(f * diff / N, told) for f in (0, 2, -1)])
     for dout in (5.0, -0.3):
-        used = [(diff / N, "it does not depend on dout: multiply by it")]
-        compare(f"dy for dout = {dout:g}", backward(layer, dout), dout * diff / N, used)
+        layer = layer_class()
+        forward(layer, y, t)
+        slips = [
+            (diff / N, "it does not depend on dout: multiply by it"),
+            (diff / N / dout, "times dout, not divided by it"),
+        ]
+        compare(f"dy for dout = {dout:g}", backward(layer, dout), dout * diff / N, slips)
+    layer = layer_class()
+    forward(layer, y, t)
+    if _knows_its_dout(layer):
+        dy = array_of("dy", call(layer.backward, name="backward"))
+        if not close(dy, diff / N, 1e-4):
+            raise Wrong("Right with a dout, but backward() without one must be that of dout = 1.")
 
 
 def _knows_its_dout(layer):
@@ -155,7 +177,7 @@ def softmax_layer(layer_class):
     for shape in ((2, 3), (2, 4, 3), (5,), (1, 4)):
         layer, x, dout = layer_class(), rng.standard_normal(shape), rng.standard_normal(shape)
         compare(f"y for x of shape {shape}", forward(layer, x), _softmax(x), _softmax_slips(x))
-        _softmax_back(layer, x, dout, "dx")
+        _compare_back("dx", backward(layer, dout), _softmax(x), dout)
     _softmax_large(layer_class())
     if loops(layer_class.backward, layer_class):
         raise Wrong(
@@ -197,15 +219,14 @@ def _softmax_slips(x):
 _OWN = "each row has a maximum of its own: take it along the last axis"
 
 
-def _softmax_back(layer, x, dout, name):
-    """Compare a way back with the right one."""
-    y = _softmax(x)
+def _compare_back(name, got, y, dout):
+    """Compare what came back through a softmax with what is right."""
     own = np.sum(dout * y, -1, keepdims=True)
     rows = "the sum runs over each row, along the last axis"
     paths = "that keeps only ∂y_i/∂x_i, but every y depends on every x"
     compare(
         name,
-        backward(layer, dout),
+        got,
         y * (dout - own),
         [
             (y * (own - dout), "the sign"),
@@ -214,16 +235,21 @@ def _softmax_back(layer, x, dout, name):
             (dout * y, "the shared part, y · Σ dout·y, is still to subtract"),
             (-y * own, "the path through y_i itself, dout·y, is missing"),
             (dout - own, "times y"),
+            (dout - y * own, "times y also dout"),
+            (y * (1 - y) * dout - y * own, "the path from x_i to y_i is counted twice"),
             (y * (dout + own), "the shared part is subtracted, not added"),
             (y * dout - own, "times y also what is subtracted"),
             (y * (dout - dout * y), paths),
             (y * (dout - np.sum(dout * y)), rows),
-            (y * (dout - np.sum(dout * y, 0, keepdims=True)), rows),
+            *(
+                (y * (dout - np.sum(dout * y, axis, keepdims=True)), rows)
+                for axis in (0, min(1, y.ndim - 1), tuple(range(1, y.ndim)) or -1)
+            ),
             (y * (dout - np.sum(dout, -1, keepdims=True)), "the sum is of dout · y, not of dout"),
             (y * (dout - np.sum(y, -1, keepdims=True)), "the sum is of dout · y, not of y"),
             (y * (dout - np.mean(dout * y, -1, keepdims=True)), "a sum, not a mean"),
             (y - dout, "that is for softmax with cross-entropy; here dout is a gradient"),
-            (y * (dout - own) / len(x), "dividing by N is the business of the loss"),
+            (y * (dout - own) / len(y), "dividing by N is the business of the loss"),
         ],
     )
 
@@ -231,7 +257,10 @@ def _softmax_back(layer, x, dout, name):
 def _softmax_large(layer):
     """Check scores of ±800, in rows that differ much from one another."""
     x = np.array(
-        [[[800.0, 799.0, -800.0], [-800.0, -800.5, -801.0]], [[0.0, 3.0, -800.0], [-9.0, 800, 799]]]
+        [
+            [[800.0, 799.0, -800.0], [-800.0, -800.5, -801.0]],
+            [[0.0, 3.0, -800.0], [-800, 800, -799]],
+        ]
     )
     name, got = "y for scores of ±800", forward(layer, x)
     first = "subtract the maximum of each row before np.exp"
@@ -247,5 +276,8 @@ def _softmax_large(layer):
         raise Wrong(f"{name} holds {shown(y)}: {first}.")
     naive = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
     compare(name, got, _softmax(x), [*slips, (np.nan_to_num(naive), first)])
-    dout = np.random.default_rng(1).standard_normal(x.shape)
-    _softmax_back(layer, x, dout, "dx for scores of ±800")
+    dout, name = np.random.default_rng(1).standard_normal(x.shape), "dx for scores of ±800"
+    dx = array_of(name, backward(layer, dout))
+    if not np.isfinite(dx).all():
+        raise Wrong(f"{name} holds {shown(dx)}: remember y in forward, do not compute it anew.")
+    _compare_back(name, dx, _softmax(x), dout)

@@ -91,7 +91,6 @@ WORKS = "the switches of this network leave room: it answers the same for any se
 RIGHT_AFTER_ALL = {
     "rnn_step": {
         "x @ Wx -> x @ Wx.T; x @ Wx.T -> x @ Wx.T.T": UNDONE,
-        "1 -> -1; 1 -> -1": UNDONE,
         "np.stack(new) -> new": "a list will do",
     },
     "window_needed": {
@@ -103,7 +102,6 @@ RIGHT_AFTER_ALL = {
         "max(0, t - window + 1) -> max(t - window + 1, 0)": SAME,
         "np.int64(window) -> window": NUMBER,
         "float(window) -> window": NUMBER,
-        "1 -> -1; 1 -> -1": UNDONE,
         "range(1, len(words)) -> range(1 + 0, len(words) - -1)": "a shorter one was found before",
         "range(1, len(words)) -> range(1 + 0, len(words) - 1); 1 -> 0": UNDONE,
     },
