@@ -3,8 +3,8 @@
 Each check takes what the reader wrote and returns a `Verdict`. It runs the code on small
 examples, with all sizes different, and compares the numbers with the right ones. Where they
 disagree it looks for a known slip that gives exactly the reader's numbers. There is one
-module a chapter; `verdict` runs the reader's code, `guard` sees that it comes back, and
-`compare` compares.
+module a chapter; `verdict` runs the reader's code, `guard` sees that it comes back,
+`compare` compares, and `way_back` walks back through a network, also with a slip.
 """
 
 from .backpropagation import leaky_relu, mean_squared_error, softmax_layer

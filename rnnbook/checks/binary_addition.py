@@ -3,6 +3,7 @@
 import dis
 import itertools
 import sys
+from numbers import Number
 
 import numpy as np
 
@@ -137,13 +138,13 @@ def _makes_a_number(function):
     for code in own:
         names |= set(code.co_names)
         steps += [s for s in dis.get_instructions(code) if s.opname not in ("CACHE", "PRECALL")]
-    powers = any(step.argrepr in ("<<", "<<=", "**", "**=") for step in steps)
-    with_two = any(
-        two.argval == 2 and two.opname.startswith("LOAD") and call.opname.startswith("CALL")
-        for two, call in itertools.pairwise(steps)
-    )
-    reads = "int" in names and with_two and not _BY_TWO & names  # int(text, 2)
-    if powers or reads or _TO_NUMBERS & names:
+    shifts = any(step.argrepr in ("<<", "<<=") for step in steps)
+    powers, based = False, any(step.argval == ("base",) for step in steps)
+    for before, step in itertools.pairwise(steps):
+        two = before.opname.startswith("LOAD") and before.argval == 2
+        powers |= step.argrepr in ("**", "**=") and not two  # a square is no power of two
+        based |= two and step.opname == "CALL" and step.argval == 2 and not _BY_TWO & names
+    if shifts or powers or ("int" in names and based) or _TO_NUMBERS & names:
         return True
     return _largest_variable(function, own, [1, *10 * [0], 1]) > 24
 
@@ -156,7 +157,7 @@ _TO_NUMBERS = {
 
 
 def _largest_variable(function, own, bits):
-    """Return the largest whole number that a variable of its own code holds on the way."""
+    """Return the largest number that a variable of its own code holds on the way."""
     largest, events = 0, 0
 
     def trace(frame, event, result):
@@ -165,14 +166,14 @@ def _largest_variable(function, own, bits):
         if events > 100_000:
             raise TimeUp
         for value in (*frame.f_locals.values(), result) if frame.f_code in own else ():
-            if isinstance(value, (int, np.integer)):
-                largest = max(largest, abs(int(value)))
+            if isinstance(value, Number):
+                largest = max(largest, abs(value))
         return trace
 
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        function(bits)
+        call(function, bits)
     finally:
         sys.settrace(before)
     return largest

@@ -246,6 +246,15 @@ from rnnbook.data import from_bits, to_bits
 def negate(bits):
     return to_bits([-from_bits(np.array([bits]), signed=True)[0]], len(bits))[0]
 """
+BY_BASE = """
+def negate(bits):
+    n = 0
+    for i, bit in enumerate(bits):
+        n -= bit * int("1" + i * "0", base=2)
+    for _ in bits:
+        yield n % 2
+        n //= 2
+"""
 BY_INT64 = """
 class Negate:
     def __call__(self, bits):
@@ -360,6 +369,7 @@ SLIPS = {
         (BY_HORNER, "The bits are right, but by a detour through ordinary numbers"),
         (BY_WEIGHTS, "The bits are right, but by a detour through ordinary numbers"),
         (BY_TEXT, "The bits are right, but by a detour through ordinary numbers"),
+        (BY_BASE, "The bits are right, but by a detour through ordinary numbers"),
         (BY_PACKAGE, "The bits are right, but by a detour through ordinary numbers"),
         (BY_INT64, "Right for a few bits, but not for 120: is there a detour"),
     ],
