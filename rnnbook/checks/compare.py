@@ -47,7 +47,7 @@ def compare(name, got, right, slips=()):
     if not np.isfinite(got).all():
         raise Wrong(f"{name} holds {shown(got)}: something overflowed or was divided by zero.")
     _compare_size(name, got, right)
-    raise Wrong(f"{name} should be {shown(right)}, got {shown(got)}.")
+    raise Wrong(f"{_difference(name, got, right)}.")
 
 
 def compare_all(names, got, rights, slips=()):
@@ -129,9 +129,21 @@ def _compare_size(name, got, right):
     if factor and close(got, factor * right, _EXACT):
         if np.isclose(factor, -1):
             raise Wrong(f"{name} has the wrong sign.")
-        raise Wrong(
-            f"{name} should be {shown(right)}, got {shown(got)}: {factor:.4g} times as much."
-        )
+        whole = [np.isclose(part, round(part), rtol=0, atol=1e-9) for part in (factor, 1 / factor)]
+        if right.size > 1 or any(whole):  # any number is some other number times something
+            raise Wrong(f"{_difference(name, got, right)}: {factor:.4g} times as much.")
+
+
+def _difference(name, got, right):
+    """Say what was wanted and what came; of many numbers the first one that is wrong."""
+    if right.size <= 12:
+        return f"{name} should be {shown(right)}, got {shown(got)}"
+    near = np.isclose(got, right, rtol=_ROUNDED, atol=_ROUNDED * np.abs(right).max())
+    at = tuple(map(int, np.argwhere(~near)[0]))
+    return (
+        f"{name} should be {right[at]:.4g} at {list(at)}, got {got[at]:.4g}; "
+        f"{np.sum(~near)} of {right.size} numbers are wrong"
+    )
 
 
 def close(a, b, tolerance=_EXACT):

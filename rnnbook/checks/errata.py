@@ -66,11 +66,14 @@ def _backward(layer, dhs):
     before = copy.deepcopy(given("params", layer.params))
     dxs = call(layer.backward, dhs, name="backward")
     if not all(map(np.array_equal, _parts(before), _parts(layer.params))):
-        raise Wrong(
-            "backward changed the weights: they must stay as they are until every step has used "
-            "them, and then the optimiser changes them."
-        )
+        raise Wrong(_CHANGED)
     return dxs
+
+
+_CHANGED = (
+    "backward changed the weights: they must stay as they are until every step has used them, and "
+    "then the optimiser changes them."
+)
 
 
 def _parts(arrays):
@@ -151,6 +154,7 @@ def _compare_memory(layer_class, weights, xs, more, ended, h):
         slips = [(run, f"it began {word}") for word, run in runs.items()]
         compare(f"{told}, the next sequence begins {begins}: hs", _forward(layer, more),
                 runs[begins], slips)  # fmt: skip
+        return layer
 
     first = _build(layer_class, weights, stateful=True)
     try:
@@ -163,8 +167,12 @@ def _compare_memory(layer_class, weights, xs, more, ended, h):
     compare_second("In a stateful layer", "where the last one ended", stateful=True)
     compare_second("In a layer that is not stateful", "at zero", stateful=False)
     compare_second("In a layer made without a word about it", "at zero")
-    compare_second("After reset_state()", "at zero", lambda layer: layer.reset_state(),
-                   stateful=True)  # fmt: skip
+    layer = compare_second("After reset_state()", "at zero", lambda layer: layer.reset_state(),
+                           stateful=True)  # fmt: skip
+    on = _states(more, runs["at zero"][:, -1], *weights)
+    told = "it began at zero again: a reset forgets once, and the layer stays stateful"
+    compare("After reset_state() and a sequence, the next one goes on: hs", _forward(layer, more),
+            on, [(runs["at zero"], told)])  # fmt: skip
     given = h.copy()
     compare_second("After set_state(h)", "in the state given",
                    lambda layer: layer.set_state(given), stateful=True)  # fmt: skip
@@ -363,8 +371,9 @@ def _walk(xs, h, weights, dhs, *, carry=_through, slope=_slope, forwards=False):
 def rnnlm(model_class):
     """Check a language model, made as ``model_class(V, D, H, rng)``, on top of a `TimeRNN`."""
     model = _made(model_class)
+    layer = _layer(model)
     try:
-        time_rnn.__wrapped__(type(_layer(model)))
+        time_rnn.__wrapped__(type(layer))
     except Wrong as wrong:
         raise Wrong(f"First the TimeRNN. {wrong}") from None
     V, N, T = _SIZES[0], 4, 6
@@ -377,29 +386,37 @@ def rnnlm(model_class):
         (N * T * first, f"it is {N * T} times too large: divide by the tokens"),
         (first * T / N, f"divided by the sequences; {_DIVIDED} by them, divide by the steps"),
         (first / N, f"divided by all tokens; {_DIVIDED} by the sequences"),
+        (np.exp(first), "that is the perplexity; the loss is its logarithm"),
+        (first / np.log(2), "that is in bits; in nats it has the natural logarithm"),
         (_run(untrained, batch)[0], "forward must use the arrays in params, and no copies"),
     ]
     _compare_loss("the loss", model, batch, first, slips)
     for _ in range(2):  # a second way back gives the same
-        _compare_grads(model, grads, N, T)
+        _compare_grads(model, params, grads, N, T)
     on, on_grads = _run(params, batch, second)
     afresh, again = _run(params, second)[0], _run(params, batch, second, batch)[0]
     slips = [(afresh, "the model began at zero: its recurrent layer should be stateful")]
     _compare_loss("the loss of the second batch", model, second, on, slips)
-    _compare_grads(model, on_grads, N, T, " of the second batch")
+    _compare_grads(model, params, on_grads, N, T, " of the second batch")
     model.reset_state()
     slips = [(again, "nothing was reset; a method runs only with parentheses after its name")]
     _compare_loss("the loss of the first batch after reset_state()", model, batch, first, slips)
+    slips = [(afresh, "it began at zero again: a reset forgets once, and the model goes on")]
+    told = "the loss of the second batch after reset_state()"
+    _compare_loss(told, model, second, on, slips)
+    for N, T in (1, 1), (2, 3):
+        model.reset_state()
+        other = np.random.default_rng(3).integers(0, V, (2, N, T))
+        loss, other_grads = _run(params, other)
+        when = f"with N = {N} and T = {T}"
+        _compare_loss(f"the loss after reset_state() {when}", model, other, loss)
+        _compare_grads(model, params, other_grads, N, T, f" {when}")
+    model.reset_state()
+    model.forward(*batch)
     if not _works(_undisturbed, model, _made(model_class), second, params, grads, on):
         raise Wrong(
             "Two models of the class disturb each other: each needs layers and weights of its own."
         )
-    for N, T in (1, 1), (2, 3):
-        model.reset_state()
-        batch = np.random.default_rng(3).integers(0, V, (2, N, T))
-        loss, grads = _run(params, batch)
-        _compare_loss(f"with N = {N} and T = {T} after reset_state() the loss", model, batch, loss)
-        _compare_grads(model, grads, N, T, f" with N = {N} and T = {T}")
     _try_large_scores(model)
     _learn(_made(model_class))
 
@@ -474,13 +491,29 @@ def _run(params, *batches):
     return loss, {name: np.asarray(grad) for name, grad in model.grads.items()}
 
 
+def _hold(arrays, others):
+    """Whether arrays are the same as others of their names."""
+    return all(np.array_equal(arrays[name], others[name]) for name in others)
+
+
 def _compare_loss(name, model, batch, right, slips=()):
-    compare(name, call(model.forward, *batch, name="forward"), right, slips)
+    try:
+        loss = call(model.forward, *batch, name="forward")
+    except ValueError as error:
+        if "reset" in name:
+            raise Wrong(
+                f"For {name} your code raised ValueError: {error}. Forget the state, its shape "
+                "included."
+            ) from None
+        raise
+    compare(name, loss, right, slips)
 
 
-def _compare_grads(model, grads, N, T, when=""):
-    """Compare the gradients that a model makes of its last batch."""
+def _compare_grads(model, params, grads, N, T, when=""):
+    """Compare the gradients that a model makes of its last batch; its params stay the same."""
     model.backward()
+    if not _hold(model.params, params):
+        raise Wrong(_CHANGED)
     found = given("grads", model.grads)
     for name, right in grads.items():
         if name not in found:
@@ -503,7 +536,7 @@ def _undisturbed(model, twin, batch, params, grads, loss):
     twin.backward()
     return (
         all(close(np.asarray(model.grads[name]), grads[name], 1e-4) for name in grads)
-        and all(np.array_equal(model.params[name], params[name]) for name in params)
+        and _hold(model.params, params)
         and _layer(model) is not _layer(twin)
         and close(model.forward(*batch), loss, 1e-4)
     )

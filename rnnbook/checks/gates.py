@@ -26,17 +26,24 @@ def forget_bias(function):
         f = 2 ** (-1 / steps)
         right = _logit(f)
         inverse = "from the gate to its bias leads the inverse of the sigmoid, ln(f / (1 - f))"
+        endless = "that is exact for endlessly many steps only"
         product = "the share that is kept is multiplied at each step: f to the power steps is 1/2"
+        whole = "the logarithm is that of the whole quotient, ln(f / (1 - f))"
         natural = "the sigmoid is made with e: take the natural logarithm"
         slips = [
             (f, "that is the gate itself; find the bias that makes sigmoid give it"),
             (-np.log(f), f"that is what a step takes away; {inverse}"),
             (np.log(f), f"that is ln f; {inverse}"),
+            (1 - f, f"that is the share that is lost at each step; {inverse}"),
+            (np.log(f) / (1 - f), whole),
+            (np.log(f) / np.log(1 - f), whole),
+            (-np.inf, "-inf is ln 0: in f / (1 - f) the bracket comes first"),
             (f / (1 - f), "those are the odds, f / (1 - f): take their logarithm"),
             (-right, "the sign: a gate above one half has a bias above zero"),
             (-np.log(np.expm1(1 / steps)), "that leaves 1/e after so many steps, not one half"),
             (np.log(steps), "that is a good rule of thumb, but not exact"),
-            (np.log(steps / np.log(2)), "that is exact for endlessly many steps only"),
+            (np.log(steps / np.log(2)), endless),
+            (_logit(1 - np.log(2) / steps), endless),
             (_logit(1 - 1 / steps), "a gate of 1 - 1 / steps leaves about 1/e, not one half"),
             (_logit(1 - 0.5 / steps), product),
             (_logit(0.5 / steps), product),
@@ -143,6 +150,15 @@ _GRU_SLIPS = [
     ("the old state is missing: keep a share u of it", {"mix": lambda n, u, r, h: (1 - u) * n}),
     ("n gets the share 1 - u", {"mix": lambda n, u, r, h: n + u * h}),
     ("h_prev gets the share u", {"mix": lambda n, u, r, h: (1 - u) * n + h}),
+    ("r belongs into n alone", {"mix": lambda n, u, r, h: (1 - u) * n + u * r * h}),
+    ("the new state is not squashed again", {"mix": lambda *parts: np.tanh(_kept(*parts))}),
+    (
+        "r stands inside the tanh",
+        {
+            "mix": lambda n, u, r, h: (1 - u) * r * n + u * h,
+            "content": lambda an, r, qn, bh, *_: an + qn + bh,
+        },
+    ),
     ("u, not r, says how much is kept", {"mix": lambda n, u, r, h: (1 - r) * n + r * h}),
     ("the reset gate r is missing in n", {"content": lambda an, r, qn, bh, *_: an + qn + bh}),
     (_EARLY, {"content": lambda an, r, qn, bh, u, early: an + early + bh}),
@@ -155,6 +171,9 @@ _GRU_SLIPS = [
     ("bh is missing", {"content": lambda an, r, qn, bh, *_: an + r * qn}),
     (_PART, {"content": lambda an, r, qn, bh, *_: r * (an + qn + bh)}),
     (_PART, {"content": lambda an, r, qn, bh, *_: r * an + qn + bh}),
+    (_PART, {"content": lambda an, r, qn, bh, *_: r * (an + qn) + bh}),
+    (_PART, {"content": lambda an, r, qn, bh, *_: r * (an + qn)}),
+    (_PART, {"content": lambda an, r, qn, bh, *_: an + qn + r * bh}),
     (
         "r is the share of the old state that is used: r, not 1 - r",
         {"content": lambda an, r, qn, bh, *_: an + (1 - r) * (qn + bh)},
@@ -199,6 +218,7 @@ def lstm_backward(function):
         right = _lstm(*arguments)
         _compare_columns(da, right[1:])
         slips = [(_lstm(*arguments, **slip), hint) for hint, slip in _LSTM_SLIPS]
+        slips.append((_lstm(dc, dh, *arguments[2:]), "dh and dc are in each other's place"))
         blocks = np.split(da, 4, axis=1)
         compare_all(("dc_prev", *_BLOCKS), (dc_prev, *blocks), right, slips)
 
@@ -245,7 +265,7 @@ def _lstm(
     o,
     c,
     *,
-    along=1,
+    along=lambda c, o: 1,
     through=1,
     door=lambda o: o,
     slope=_slope,
@@ -255,7 +275,7 @@ def _lstm(
     back=lambda e, dc, f, c_prev: e * f,
 ):
     """Return dc_prev and the four blocks of da, right unless a keyword says otherwise."""
-    e = along * dc + through * dh * door(o) * slope(c, o)
+    e = along(c, o) * dc + through * dh * door(o) * slope(c, o)
     da = [*products(e, i, f, g, c_prev, c), shown(e, dh, c)]
     own = slopes(i, f, g, o)
     return back(e, dc, f, c_prev), *(d * s for d, s in zip(da, own, strict=True))
@@ -264,7 +284,14 @@ def _lstm(
 _PAIR = "i and g are factors of one product: the gradient of each is e times the other"
 _AFTER = "the gates come after their activations: their slopes are i (1 - i) and so on"
 _LSTM_SLIPS = [
-    ("dc, what comes along the cell state from the next step, is missing", {"along": 0}),
+    (
+        "dc, what comes along the cell state from the next step, is missing",
+        {"along": lambda c, o: 0},
+    ),
+    (
+        "dc comes along the cell state: neither o nor the slope of tanh lies on its way",
+        {"along": lambda c, o: o * _slope(c, o)},
+    ),
     ("what comes through h_t = o tanh(c_t) is missing", {"through": 0}),
     ("what comes through h_t = o tanh(c_t) is missing", {"back": lambda e, dc, f, c_prev: dc * f}),
     ("the slope of tanh(c) is missing, 1 - tanh(c)²", {"slope": lambda c, o: 1}),
@@ -292,6 +319,10 @@ _LSTM_SLIPS = [
     (
         "o stands in h_t alone, so its gradient comes from dh and not from the sum e",
         {"shown": lambda e, dh, c: e * np.tanh(c)},
+    ),
+    (
+        "o is a factor beside tanh(c): its gradient is dh * tanh(c), without the slope",
+        {"shown": lambda e, dh, c: dh * np.tanh(c) * (1 - np.tanh(c) ** 2)},
     ),
     ("the tanh of c is missing: o multiplies tanh(c)", {"shown": lambda e, dh, c: dh * c}),
     (
@@ -321,6 +352,10 @@ _LSTM_SLIPS = [
     (
         _AFTER,
         {"slopes": lambda i, f, g, o: _slopes(sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o))},
+    ),
+    (
+        "dc is a part of e, and goes on as one",
+        {"back": lambda e, dc, f, c_prev: dc + e * f},
     ),
     ("one step back means times f", {"back": lambda e, dc, f, c_prev: e}),
     (

@@ -347,6 +347,8 @@ STACK = "np.stack(self.hs[1:], axis=1)"
 BEGIN = "if not self.stateful or self.h is None:"
 STEP = "dh = dhs[:, t] + dh\n            dxs[:, t], dh = self.through(t, dh)"
 FORGET = "def reset_state(self):\n        self.h = None"
+RESET = 'self.layers["rnn"].reset_state()'
+BACK = "dout = layer.backward(dout)"
 GATHERED = """
 class Gathering(SimpleRnnlm):
     kept = None
@@ -357,6 +359,12 @@ class Gathering(SimpleRnnlm):
         self.kept = BOTH
 
     grads = property(lambda self: self.kept)
+"""
+AFTER = """
+class Other(SimpleRnnlm):
+    def forward(self, xs, ts):
+        loss = super().forward(xs, ts)
+        return HOW
 """
 NAIVE = """
 class Naive:
@@ -389,6 +397,14 @@ SLIPS = {
         (layer((BEGIN, "if True:")), "In a stateful layer, the next sequence begins where"),
         (layer(("stateful=False", "stateful=True")), "In a layer made without a word about it"),
         (layer((FORGET, "def reset_state(self):\n        pass")), "After reset_state(), the next"),
+        (
+            layer((FORGET, f"{FORGET}; self.stateful = False")),
+            "the next one goes on: hs is not right yet: it began at zero again",
+        ),
+        (
+            layer(("zeros((N", "ones((N")),
+            "hs should be -0.5611 at [0, 0, 0], got -0.8958; 60 of 60 numbers are wrong",
+        ),
         (layer(("self.h = h", "pass")), "After set_state(h), the next sequence begins in"),
         (
             layer(
@@ -494,7 +510,9 @@ SLIPS = {
         (shared("len(xs)"), "24 times too large: divide by the tokens"),
         (shared("1.0 / len(xs)"), "divided by the sequences; SoftmaxWithLoss has divided by them"),
         (shared("1.0 / xs[..., 0].size"), "divided by all tokens; SoftmaxWithLoss has divided by"),
-        (shared("1 / 6"), "with N = 1 and T = 1 after reset_state() the loss"),
+        (shared("1 / 6"), "the loss after reset_state() with N = 1 and T = 1"),
+        (PAGE + AFTER.replace("HOW", "np.exp(loss)"), "that is the perplexity"),
+        (PAGE + AFTER.replace("HOW", "loss / np.log(2)"), "that is in bits"),
         (model(("return self.share", "self.share")), "Not yet: the loss came out as None"),
         (
             model(("array\n                for name", "array.copy()\n                for name")),
@@ -526,6 +544,18 @@ SLIPS = {
             "Not yet: grads has no embed.W",
         ),
         (model((", stateful=True)", ")")), "the model began at zero"),
+        (
+            model((RESET, f"{RESET}; self.layers['rnn'].stateful = False")),
+            "the loss of the second batch after reset_state() is not right yet: it began at zero",
+        ),
+        (
+            model((RESET, "self.layers['rnn'].h = 0 * self.layers['rnn'].h")),
+            "For the loss after reset_state() with N = 1 and T = 1 your code raised",
+        ),
+        (
+            model((BACK, f"{BACK}; [p.__isub__(0.1) for p in self.params.values()]")),
+            "backward changed the weights",
+        ),
         (model(("self.layers = {", "type(self).layers = {")), "Two models of the class disturb"),
         (NAIVE + model(("rb.SoftmaxWithLoss()", "Naive()")), "Take the largest score of each step"),
         (
