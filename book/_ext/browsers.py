@@ -22,7 +22,13 @@ import node_packages
 PROGRAMS = (
     "chromium chromium-browser google-chrome google-chrome-stable microsoft-edge brave-browser"
 )
-APPLICATIONS = "Chromium", "Google Chrome", "Microsoft Edge", "Brave Browser"
+APPLICATIONS = (
+    "Chromium",
+    "Google Chrome",
+    "Google Chrome for Testing",
+    "Microsoft Edge",
+    "Brave Browser",
+)
 DOWNLOADS = ".cache/ms-playwright", "Library/Caches/ms-playwright"
 SYSTEM = Path("/")
 FOLDER = Path(__file__).parents[2] / "tests" / "book" / "browser"
@@ -62,7 +68,7 @@ def candidates():
             yield home / "Applications" / f"{name}.app" / "Contents" / "MacOS" / name
     named = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
     for folder in [Path(named)] if named else [Path.home() / name for name in DOWNLOADS]:
-        for name in ("chrome", "chrome-headless-shell", "headless_shell", "Chromium"):
+        for name in ("chrome", "chrome-headless-shell", "headless_shell", *APPLICATIONS):
             yield from sorted(folder.glob(f"chromium*-*/**/{name}"), reverse=True)
     if node_packages.is_installed(FOLDER):
         yield UNPACKED / "start"
