@@ -1,5 +1,6 @@
 """What all tests share: under ``CI=true`` every test must have run and been judged."""
 
+import importlib.util
 import os
 
 import pytest
@@ -11,6 +12,14 @@ def not_run(config):
     """Return the number of tests that were skipped or expected to fail."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return sum(len(reporter.stats.get(kind, ())) for kind in NOT_RUN)
+
+
+def pytest_collection_modifyitems(items):
+    """Without PyTorch, skip what compares with it."""
+    if importlib.util.find_spec("torch") is None:
+        for item in items:
+            if item.get_closest_marker("torch"):
+                item.add_marker(pytest.mark.skip("this needs PyTorch: `make torch` installs it"))
 
 
 @pytest.hookimpl(trylast=True)

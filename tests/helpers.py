@@ -8,6 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+try:
+    import torch
+except ImportError:
+    torch = None  # conftest.py skips what is marked with needs_torch
+needs_torch = pytest.mark.torch
+
 # The same examples in every run, however slow the machine.
 settings.register_profile("rnnbook", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("rnnbook")

@@ -1,5 +1,7 @@
 """The Sphinx extensions of the book, without a browser."""
 
+from pathlib import Path
+
 import callouts
 import mathematics
 import node_packages
@@ -99,3 +101,71 @@ def test_npm_packages_of_another_version_are_not_taken_for_installed(tmp_path):
     assert not node_packages.is_installed(tmp_path)
     manifest.write_text('{"version": "2.0.0"}')
     assert node_packages.is_installed(tmp_path)
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """A folder with a lock, where npm installs version 2.0.0 unless it is told to end."""
+    manifest = '{"dependencies": {"it": "2.0.0"}}'
+    (tmp_path / "package.json").write_text(manifest)
+    (tmp_path / "package-lock.json").write_text(
+        '{"packages": {"": {}, "node_modules/it": {"version": "2.0.0"}}}'
+    )
+
+    def npm(arguments, cwd):
+        assert arguments[0] == "ci"
+        folder = Path(cwd, "node_modules", "it")
+        folder.mkdir(parents=True)
+        assert Path(cwd, "package.json").read_text() == manifest
+        if (end := ends.pop(0)) is not None:
+            end(folder)
+        (folder / "package.json").write_text('{"version": "2.0.0"}')
+        return 0
+
+    ends = []
+    monkeypatch.setattr(node_packages, "npm", npm)
+    return tmp_path, ends
+
+
+def put(folder, version):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "package.json").write_text(f'{{"version": "{version}"}}')
+
+
+@pytest.mark.parametrize("before", [None, "1.0.0"])
+def test_npm_packages_are_put_in_place_whole(packages, before):
+    folder, ends = packages
+    if before:
+        put(folder / "node_modules" / "it", before)
+
+    def cut(half):
+        assert (folder / "node_modules").exists() == bool(before)
+        raise KeyboardInterrupt
+
+    ends += [cut, None]
+    with pytest.raises(KeyboardInterrupt):
+        node_packages.install(folder)
+    assert not node_packages.is_installed(folder)
+    for _ in range(2):
+        assert node_packages.install(folder) == folder / "node_modules"
+        assert node_packages.is_installed(folder)
+    assert {path.name for path in folder.iterdir()} == {
+        "package.json",
+        "package-lock.json",
+        "node_modules",
+    }
+
+
+def test_npm_packages_may_be_installed_twice_at_once(packages):
+    folder, ends = packages
+    ends.append(lambda half: put(folder / "node_modules" / "it", "2.0.0"))  # another is faster
+    assert node_packages.install(folder) == folder / "node_modules"
+    assert node_packages.is_installed(folder)
+    assert ends == []
+
+
+def test_npm_packages_that_cannot_be_fetched_are_named(packages, monkeypatch):
+    folder, _ = packages
+    monkeypatch.setattr(node_packages, "npm", lambda *args, **options: 1)
+    with pytest.raises(RuntimeError, match="npm could not fetch it, see above"):
+        node_packages.install(folder)

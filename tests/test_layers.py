@@ -7,8 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
-from helpers import FLOATS, floats_away_from_zero, read_only, refusal
+from helpers import FLOATS, floats_away_from_zero, needs_torch, read_only, refusal, torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -94,10 +93,10 @@ def loss_of_sequences(p, xs, ts, mask=None):
     return losses.mean() if mask is None else losses[mask].mean()
 
 
-def rnn_of(p, xs, h=None, f=torch.tanh):
+def rnn_of(p, xs, h=None, f="tanh"):
     h, hs = torch.zeros(len(xs), len(p["Wh"]), dtype=xs.dtype) if h is None else h, []
     for t in range(xs.shape[1]):
-        h = f(xs[:, t] @ p["Wx"] + h @ p["Wh"] + p["b"])
+        h = getattr(torch, f)(xs[:, t] @ p["Wx"] + h @ p["Wh"] + p["b"])
         hs.append(h)
     return torch.stack(hs, dim=1)
 
@@ -136,7 +135,7 @@ def char_rnn_of(p, xs, ts):
 
 
 def adder_of(p, xs, ts):
-    ys = torch.sigmoid(rnn_of(p, xs, f=torch.sigmoid) @ p["Wy"] + p["by"])
+    ys = torch.sigmoid(rnn_of(p, xs, f="sigmoid") @ p["Wy"] + p["by"])
     return ((ys - ts) ** 2).sum() / (2 * len(xs))
 
 
@@ -197,7 +196,7 @@ CASES = {
     ),
     "RNNCell, sigmoid": (
         lambda a: (RNNCell(a(3, 4), a(4, 4), a(4), activation="sigmoid"), a(5, 3), a(5, 4)),
-        lambda p, x, h: rnn_of(p, x[:, None], h, torch.sigmoid)[:, 0],
+        lambda p, x, h: rnn_of(p, x[:, None], h, "sigmoid")[:, 0],
     ),
     "LSTMCell": (
         lambda a: (LSTMCell(a(3, 8), a(2, 8), a(8)), a(5, 3), a(5, 2), a(5, 2)),
@@ -221,7 +220,7 @@ CASES = {
     ),
     "TimeRNN, sigmoid": (
         lambda a: (TimeRNN(a(3, 4), a(4, 4), a(4), activation="sigmoid"), a(5, 2, 3)),
-        lambda p, xs: rnn_of(p, xs, f=torch.sigmoid),
+        lambda p, xs: rnn_of(p, xs, f="sigmoid"),
     ),
     "TimeLSTM": (
         lambda a: (TimeLSTM(a(3, 8), a(2, 8), a(8)), a(5, 4, 3)),
@@ -354,6 +353,7 @@ def test_every_gradient_agrees_with_numerical_differentiation(name, dtype, upstr
     check_gradients(lambda: weighted_sum(layer, inputs, douts), arrays, grads)
 
 
+@needs_torch
 @every_case
 @both_floats
 @every_upstream

@@ -8,8 +8,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
-from helpers import FLOATS, break_writing, floats_away_from_zero, read_only, refusal
+from helpers import (
+    FLOATS,
+    break_writing,
+    floats_away_from_zero,
+    needs_torch,
+    read_only,
+    refusal,
+    torch,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -581,6 +588,7 @@ def test_truncation_changes_the_gradient_and_never_the_loss(truncation):
     assert (cut_grads == grads) == (truncation is None)
 
 
+@needs_torch
 def test_a_language_model_trains_like_that_of_pytorch():
     net = new_lm(scale=0.7, dtype=np.float64)
     V, D, H = 7, 3, 4
@@ -923,6 +931,7 @@ def test_every_gradient_of_a_gated_model_is_right_in_any_state(cell, dtype):
     check_gradients(loss, arrays, grads)
 
 
+@needs_torch
 @both_cells
 @pytest.mark.parametrize("truncation", [None, 2])
 def test_a_gated_model_trains_like_that_of_pytorch(cell, truncation):

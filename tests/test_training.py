@@ -9,8 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
-from helpers import FLOATS, break_writing, floats_away_from_zero, read_only, refusal
+from helpers import (
+    FLOATS,
+    break_writing,
+    floats_away_from_zero,
+    needs_torch,
+    read_only,
+    refusal,
+    torch,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +67,7 @@ def test_the_step_is_taken_in_the_array_itself_and_leaves_the_gradient_alone(opt
         assert (array != before[name]).all()
 
 
+@needs_torch
 @pytest.mark.parametrize(
     ("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 1e-4)], ids=["float64", "float32"]
 )

