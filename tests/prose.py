@@ -29,7 +29,7 @@ Both sides are literal: whoever changes a digit of the prose, or of an output th
 finds the test failing until ``python tests/numbers/bind.py CHAPTER`` has been run, which keeps
 a line only if its two sides still agree.
 
-A formula, a piece of inline code and a link stand as a whole, once if nothing in it is
+A formula, a piece of code and a link stand as a whole, once if nothing in it is
 marked, and otherwise once for each number in it that is. So does a name such as ``float32``.
 
 Numbers in words are those from two to twenty, the tens, hundred, thousand and million, half
@@ -86,7 +86,7 @@ SPELT = rf"""\b(?:
     |twice|zero|{_count})\b"""
 SITE = re.compile(
     rf"""(?P<formula>\$\$.+?\$\$|\$[^$]+?\$)
-    |(?P<code>`[^`]+`)
+    |(?P<code>(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))
     |(?P<link>\]\([^)\s]*\))
     |(?P<name>[A-Za-z_][A-Za-z_]*(?:[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|[\d][\w]*(?:\.\d+)*)|[A-Z]\w*-\d\w*
         |\d+(?!e[-−+]?\d)[A-Za-z_]\w*|\d+(?:\.\d+){{2,}})

@@ -163,6 +163,7 @@ def test_what_is_no_number_is_refused(text):
         ("a third time, a third of it, two thirds", ["a third", "a third", "two thirds"]),
         ("float32, W1 and x² of UTF-8 in 5.7.1", ["float32", "W1", "x²", "UTF-8", "5.7.1"]),
         ("$a^2$ `b[0]` $$c$$ [d](#e1) $f$", ["$a^2$", "`b[0]`", "](#e1)"]),
+        ("```sh\na\n```\nIn 2 `b`, 3:\n\n```\nc = `4`\n```\n", ["2", "3", "``` c = `4` ```"]),
         ("about 1e-6, −0.5 and 98% (7)", ["1e-6", "−0.5", "98", "7"]),
     ],
 )
