@@ -88,7 +88,9 @@ def edits(node, arguments):
     elif isinstance(node, ast.Slice):
         for name in ("lower", "upper", "step"):
             if getattr(node, name) is not None:
-                yield ast.Slice(**{**vars(copy.copy(node)), name: None} | {"ctx": None})
+                cut = copy.copy(node)
+                setattr(cut, name, None)
+                yield cut
     elif isinstance(node, ast.AugAssign):
         target = copy.deepcopy(node.target)
         yield ast.Assign([target], node.value)
@@ -182,7 +184,8 @@ def units(statements, indent=""):
     """
     for statement in statements:
         if isinstance(statement, ast.ClassDef) and not statement.decorator_list:
-            head = ast.ClassDef(statement.name, statement.bases, statement.keywords, [], [])
+            head = copy.copy(statement)
+            head.body = []
             yield None, textwrap.indent(ast.unparse(head), indent)
             yield from units(statement.body, f"{indent}    ")
         else:
