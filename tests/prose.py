@@ -191,6 +191,8 @@ def spelt(text):
             group += WORDS[word]
         elif word == "hundred":
             group = 100 * (group or 1)
+        elif word in SCALES and total and not group:  # a thousand million
+            total *= SCALES[word]
         elif word in SCALES:
             total, group = total + (group or 1) * SCALES[word], 0
         elif word == "twice":

@@ -15,7 +15,7 @@ import functools
 
 import numpy as np
 
-SIZE = 1e-10
+SIZE = {"Generator": 1e-10, "RandomState": 1e-13}
 GIVEN = ("choice", "permutation", "permuted")  # whose floats were given, not drawn
 
 _default_rng = np.random.default_rng
@@ -31,12 +31,12 @@ def xi(values):
     return (bits / 2.0**63 - 1).reshape(values.shape)
 
 
-def moved(drawn):
+def moved(drawn, size):
     """Move what a method has drawn, in place where it is an array; leave integers alone."""
     if isinstance(drawn, float):
-        return drawn * (1 + SIZE * float(xi(np.array(drawn))))
+        return drawn * (1 + size * float(xi(np.array(drawn))))
     if isinstance(drawn, np.ndarray) and drawn.dtype.kind == "f":
-        drawn[...] = drawn * (1 + max(SIZE, np.finfo(drawn.dtype).eps) * xi(drawn))
+        drawn[...] = drawn * (1 + max(size, np.finfo(drawn.dtype).eps) * xi(drawn))
     return drawn
 
 
@@ -56,7 +56,7 @@ def _moving(real):
             return real(self, *args, **kwargs)
         self._drawing = True
         try:
-            return moved(real(self, *args, **kwargs))
+            return moved(real(self, *args, **kwargs), SIZE[type(self).__name__])
         finally:
             self._drawing = False
 

@@ -136,6 +136,8 @@ def test_no_digit_of_the_prose_is_overlooked(name):
         ("twelve", 12),
         ("forty-two thousand", 42_000),
         ("five hundred million", 5e8),
+        ("a thousand million", 1e9),
+        ("two million five thousand", 2_005_000),
         ("a hundred", 100),
         ("two thirds", 2 / 3),
         ("a quarter", 0.25),

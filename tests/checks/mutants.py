@@ -188,7 +188,8 @@ def units(statements, indent=""):
     """
     for statement in statements:
         if isinstance(statement, ast.ClassDef) and not statement.decorator_list:
-            head = ast.ClassDef(statement.name, statement.bases, statement.keywords, [], [])
+            head = copy.copy(statement)
+            head.body = []
             yield None, textwrap.indent(ast.unparse(head), indent)
             yield from units(statement.body, f"{indent}    ")
         else:

@@ -248,6 +248,18 @@ class Spoilt(Once):
         return self.slope
 
 
+class SpoiltSquares:
+    """A loss whose way back writes into its memory."""
+
+    def forward(self, y, t):
+        self.diff = y - t
+        return 0.5 * np.sum(self.diff**2) / len(y)
+
+    def backward(self, dout=1.0):
+        self.diff *= dout / len(self.diff)
+        return self.diff
+
+
 class Looping(layer(softmax, None)):
     """A layer that takes the rows one by one."""
 
@@ -338,6 +350,7 @@ SLIPS = {
         (squares(lambda y, t: np.sum((y - t) ** 2) / 6), "N is that of this batch: len(y)"),
         (squares(backward=lambda y, t, d: (y - t) / 3 * d), "N is that of this batch: len(y)"),
         (squares(backward=lambda y, t, d: (y - t) / len(y) + d), "times dout, not plus"),
+        (SpoiltSquares, "A second call of backward gave other numbers"),
         (squares(backward=lambda y, t, d: (y - t) / len(y) / d), "times dout, not divided by"),
         (squares(backward=lambda y, t, d: (y - t) / len(y)), "it does not depend on dout"),
         (

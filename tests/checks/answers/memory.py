@@ -56,13 +56,15 @@ def window_needed(words, window=1):
 """,
         """
 def window_needed(words):
-    for window in range(1, len(words)):
-        follows = {}
-        for t in range(window, len(words)):
-            follows.setdefault(tuple(words[t - window : t]), set()).add(words[t])
-        if all(len(after) == 1 for after in follows.values()):
-            return float(window)
-    return 1.0
+    window = 0.0
+    certain = False
+    while not certain:
+        window += 1
+        size, follows = int(window), {}
+        for t in range(size, len(words)):
+            follows.setdefault(tuple(words[t - size : t]), set()).add(words[t])
+        certain = all(len(after) == 1 for after in follows.values())
+    return window
 """,
     ],
     "parity": [
@@ -101,9 +103,6 @@ RIGHT_AFTER_ALL = {
         "max(longest, m) -> max(m, longest)": SAME,
         "max(0, t - window + 1) -> max(t - window + 1, 0)": SAME,
         "np.int64(window) -> window": NUMBER,
-        "float(window) -> window": NUMBER,
-        "range(1, len(words)) -> range(1 + 0, len(words) - -1)": "a shorter one was found before",
-        "range(1, len(words)) -> range(1 + 0, len(words) - 1); 1 -> 0": UNDONE,
     },
     "parity": {
         "np.array([[0.5], [-0.5]]) -> [[0.5], [-0.5]]": "a list will do",
@@ -200,6 +199,11 @@ SLIPS = {
         (lambda x, h, Wx, Wh, b: np.tanh(x @ Wx + b), "that has no memory"),
         (lambda x, h, Wx, Wh, b: np.tanh(h @ Wh + b), "the input is missing"),
         (lambda x, h, Wx, Wh, b: np.tanh(x @ Wx + h + b), "h_prev goes through Wh"),
+        (lambda x, h, *W: step(x, h, *W) + h, "h_prev goes through Wh, and only there"),
+        (lambda x, h, Wx, Wh, b: step(x, h, Wx, Wh, b + h), "h_prev goes through Wh, and only"),
+        (lambda x, h, Wx, Wh, b: step(x, -h, Wx, Wh, b), "added, not subtracted"),
+        (lambda x, h, Wx, Wh, b: step(x, np.tanh(h), Wx, Wh, b), "through its tanh already"),
+        (lambda *a: np.tanh(step(*a)), "one tanh, not two"),
         (lambda x, h, Wx, Wh, b: np.tanh(x @ Wx + h @ Wh) + b, "belongs inside the tanh"),
         (lambda x, h, Wx, Wh, b: step(x, h, Wx, Wh, 2 * b), "the bias is added once"),
         (lambda x, h, Wx, Wh, b: step(x, h, Wx, Wh, -b), "added, not subtracted"),
@@ -227,6 +231,11 @@ SLIPS = {
         (lambda x, h, Wx, Wh, b: np.tanh(Wx @ x + h @ Wh + b), "so the matrix comes second"),
         (lambda x, h, Wx, Wh, b: step(Wx, Wh, x, h, b), "so the matrix comes second"),
         (lambda x, h, Wx, Wh, b: step(Wx, Wh, x, h, b[:, None]), "so the matrix comes second"),
+        (lambda x, h, Wx, Wh, b: np.tanh(x @ Wx + Wh @ h.T + b), "so the matrix comes second"),
+        (
+            lambda x, h, Wx, Wh, b: np.tanh(Wx.T @ x.T + Wh.T @ h.T + b),
+            "so the matrix comes second",
+        ),
         (lambda x, h, Wx, Wh, b: np.tanh(x @ Wx + h * Wh + b), "multiplies number by number"),
         (lambda x, h, Wx, Wh, b: np.tanh(x * Wx + h @ Wh + b), "multiplies number by number"),
         (lambda x, h, Wx, Wh, b: np.tanh(x * Wx + h * Wh + b), "multiplies number by number"),
@@ -242,6 +251,7 @@ SLIPS = {
         (lambda words: needed(words) - 1, "does yours count the present word?"),
         (lambda words: needed(words) + 1, "one too large everywhere"),
         (search(window, begin=2), "a window of 1 may be enough"),
+        (search(window, begin=0), "'ha ha ha ha' needs a window of 1; got 0: the smallest window"),
         (search(window, after=lambda words: range(len(words) - 1)), "go on with the same word"),
         (search(window, after=lambda words: [*words[1:], None]), "so it is no place"),
         (search(window, after=lambda words: [*words[1:], words[0]]), "so it is no place"),
@@ -276,7 +286,14 @@ SLIPS = {
             search(lambda words, t, w: "".join(window(words, t, w, ""))),
             "words that are joined without a space can look the same",
         ),
-        (search(lambda words, t, w: tuple(words[t : t + w])), "in a window is the present one"),
+        (
+            search(lambda words, t, w: tuple(words[t : t + w])),
+            "got 2: with 2, 'la la' goes on with 'la' and also with 'love'",
+        ),
+        (
+            search(lambda words, t, w: words[t]),
+            "the search for it does not end: a larger window must show more words",
+        ),
         (search(lambda words, t, w: window(words, t - 1, w)), "in a window is the present one"),
         (search(lambda words, t, w: t > 0), "needs a window of 1; the search for it does not end"),
         (lambda words: len(words), "got 4: with 1, no two places clash any more"),

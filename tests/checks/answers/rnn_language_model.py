@@ -140,6 +140,7 @@ RIGHT_AFTER_ALL = {
         "xs.swapaxes(1, 2) -> xs.swapaxes(2, 1)": SAME,
         "(0, 1) -> (1, 0)": SAME,
         "0 -> -1; 1 -> 0": UNDONE,
+        "'nth->h' -> 'tnh->h'": "a sum over both axes, in either order",
     },
     "draw_token": {
         "max(temperature, 1e-09) -> max(1e-09, temperature)": SAME,
