@@ -13,9 +13,15 @@ Only an interrupt ends that, or a new interpreter.
 import sys
 import time
 
-__all__ = ["LIMIT", "TimeUp", "within"]
+try:
+    import resource
+except ImportError:  # on Windows; in a browser the memory has an end of its own
+    resource = None
+
+__all__ = ["LIMIT", "TimeUp", "TooLarge", "within"]
 
 LIMIT = 3.0  # seconds for all that a check runs; a right answer needs a hundredth of them
+ROOM = 2**30  # bytes that it may fill
 BUSY = 1.5  # on a machine that does other things too, so many times as long by the clock
 
 
@@ -23,25 +29,48 @@ class TimeUp(BaseException):
     """The code has run for longer than it may; ``except Exception`` does not hold it."""
 
 
+class TooLarge(TimeUp):
+    """The code has filled more memory than it may."""
+
+
 def within(seconds, function, *arguments):
-    """Call the function; raise `TimeUp` in it once it has worked for so many seconds."""
-    begun, worked = time.monotonic(), time.process_time()
+    """Call the function; raise `TimeUp` in it once it has worked for so many seconds.
+
+    What doubles a list again and again runs out of memory before that: then `TooLarge` is
+    raised.
+    """
+    begun, worked, filled = time.monotonic(), time.process_time(), _filled()
+    looked, swollen = begun, False
 
     def late():
-        passed = time.monotonic() - begun
-        return passed > seconds and (
-            time.process_time() - worked > seconds or passed > BUSY * seconds
+        nonlocal looked, swollen
+        now = time.monotonic()
+        if now > looked + 0.01:
+            looked, swollen = now, swollen or _filled() > filled + ROOM
+        return swollen or (
+            now > begun + seconds
+            and (time.process_time() > worked + seconds or now > begun + BUSY * seconds)
         )
 
     ignored = sys.unraisablehook
     sys.unraisablehook = lambda _: None  # a generator that is left behind is told so, too
     try:
         result = _reporting(late, function, *arguments)
+        if late():
+            raise TimeUp
+    except TimeUp as up:
+        raise (TooLarge() if swollen else up).with_traceback(up.__traceback__) from None
     finally:
         sys.unraisablehook = ignored
-    if late():
-        raise TimeUp
     return result
+
+
+def _filled():
+    """Return the most memory that this process has filled so far, in bytes."""
+    if resource is None:
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 if sys.version_info >= (3, 12):

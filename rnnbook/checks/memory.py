@@ -7,7 +7,7 @@ import numpy as np
 
 from . import verdict
 from .compare import array_of, call, compare, several, shown, whole
-from .guard import TimeUp, within
+from .guard import TimeUp, TooLarge, within
 from .verdict import NotYet, Wrong, check
 
 __all__ = ["parity", "rnn_step", "window_needed"]
@@ -146,6 +146,8 @@ def _window_of(function, words):
     """Return the reader's window, or None where the search for it does not end."""
     try:
         window = within(verdict.LIMIT / 6, call, function, words)
+    except TooLarge:
+        raise
     except TimeUp:
         return None
     return whole(f"the window for {' '.join(words)!r}", window)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .guard import LIMIT, TimeUp, within
+from .guard import LIMIT, TimeUp, TooLarge, within
 
 __all__ = ["KINDS", "NotYet", "Verdict", "Wrong", "check", "remark"]
 
@@ -133,6 +133,8 @@ def _article(noun):
 def _told(error, line):
     """Say what the reader's code raised, where, and what that often means."""
     where = f" in line {line}" if line else ""
+    if isinstance(error, TooLarge):
+        return f"Your code was stopped{where} when it had filled a gigabyte: does a list only grow?"
     if isinstance(error, TimeUp):
         return f"Your code was stopped{where} after {LIMIT:g} seconds: does every loop end?"
     if isinstance(error, RecursionError):

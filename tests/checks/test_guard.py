@@ -50,6 +50,25 @@ def test_code_that_now_and_then_does_not_look_is_always_stopped(endless):
     assert sys.gettrace() is before
 
 
+def doubling():
+    """Double a list, again and again."""
+    words = ["la"]
+    while True:
+        try:
+            words += words
+        except BaseException as error:
+            words.append(error)
+
+
+def test_a_list_that_doubles_is_stopped_before_it_fills_the_machine():
+    with pytest.raises(guard.TooLarge):
+        within(10, doubling)
+
+
+def test_a_large_array_is_no_reason_to_stop():
+    assert within(5, lambda: len(bytearray(guard.ROOM // 4))) == guard.ROOM // 4
+
+
 def test_what_comes_back_in_time_is_returned_with_its_result():
     assert within(5, sum, [1, 2]) == 3
     assert within(5, lambda n: [k * k for k in range(n)], 4) == [0, 1, 4, 9]

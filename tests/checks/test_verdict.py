@@ -132,6 +132,18 @@ def test_an_answer_that_never_comes_back_is_told_where(monkeypatch):
     assert f"Your code was stopped in line {found.line} after 0.2 seconds" in found.message
 
 
+def test_an_answer_that_fills_the_memory_is_told_so():
+    def answer():
+        words = ["la"]
+        while words:
+            words += words
+
+    found = seven(answer)
+    assert found.kind == "error"
+    assert "when it had filled a gigabyte" in found.message
+    assert found.line in (inspect.getsourcelines(answer)[1] + k for k in (2, 3))
+
+
 def test_a_check_comes_back_within_five_seconds():
     start = time.monotonic()
     assert seven(nested_handlers).kind == "error"
