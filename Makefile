@@ -54,12 +54,12 @@ test: browser lint torch axe lowest book
 	@$(PYTEST) --dist worksteal tests/book || $(call fail,a test of the built pages$(comma) see above)
 	@echo "make test: passed"
 
-## Test the package with the lowest versions that pyproject.toml allows. Newer libraries among
-## them call them outdated, so here a warning is no error.
+## Test the package, not the book, with the lowest versions that pyproject.toml allows. Newer
+## libraries among them call them outdated, so here a warning is no error.
 lowest: environment
 	@$(PYTHON) book/_ext/environment.py .venv-lowest .ci/lowest.txt
 	@$(subst $(VENV),.venv-lowest,$(PYTEST)) -W default -m "not torch" tests \
-	    --ignore=tests/book --ignore=tests/checks/test_attack.py --ignore=tests/test_prose.py \
+	    $(addprefix --ignore=tests/,book checks/test_attack.py test_prose.py test_shake.py) \
 	    || $(call fail,a test with the lowest versions$(comma) see above)
 
 ## Check style and docstrings; change nothing.
