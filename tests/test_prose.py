@@ -8,9 +8,12 @@ import bind
 import prose
 import pytest
 
-BOUND = sorted(path.stem for path in prose.NUMBERS.glob("*.txt"))
 SAMPLE = 60
-each_chapter = pytest.mark.parametrize("name", BOUND)
+each_chapter = pytest.mark.parametrize("name", prose.CHAPTERS)
+
+
+def test_every_chapter_has_a_file_of_bindings_and_no_other_has():
+    assert [path.stem for path in sorted(prose.NUMBERS.glob("*.txt"))] == prose.CHAPTERS
 
 
 @each_chapter
