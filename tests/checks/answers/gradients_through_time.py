@@ -154,7 +154,6 @@ RIGHT_AFTER_ALL = {
             "more precise than it was"
         ),
         "2 -> 4; 4 * np.eye(1, H) -> np.eye(1, H)": LOUD,
-        "3 -> 4; Wx[:, 4] -> Wx[:, 4 + -1]": UNDONE,
         "Wx[:, 3] -> Wx[:, 3 + -1]; 3 -> 4": UNDONE,
     },
 }
