@@ -53,7 +53,9 @@ def within(seconds, function, *arguments):
         )
 
     ignored = sys.unraisablehook
-    sys.unraisablehook = lambda _: None  # a generator that is left behind is told so, too
+    # What is raised where nobody listens, such as in a generator that is left behind, is no
+    # news; and what does nothing here must not be written in Python, or it would report.
+    sys.unraisablehook = bool
     try:
         result = _reporting(late, function, *arguments)
         if late():

@@ -1,11 +1,12 @@
 """Whatever loops, comes back."""
 
+import gc
 import sys
 import time
 import warnings
 
 import pytest
-from endless import STUCK, closing, jumping, nested_handlers, throwing
+from endless import STUCK, a_loop_around_too_deep_calls, closing, jumping, nested_handlers, throwing
 
 from rnnbook.checks import guard
 from rnnbook.checks.guard import TimeUp, within
@@ -48,6 +49,30 @@ def test_code_that_now_and_then_does_not_look_is_always_stopped(endless):
         with pytest.raises(TimeUp):
             within(0.02, endless)
     assert sys.gettrace() is before
+
+
+@pytest.fixture
+def a_collector_that_tells():
+    """Let Python run a function, written in Python, at each of very many collections."""
+    before = gc.get_threshold()
+
+    def told(phase, info):
+        return [phase for _ in range(2)]
+
+    gc.callbacks.append(told)
+    gc.set_threshold(1)
+    yield
+    gc.set_threshold(*before)
+    gc.callbacks.remove(told)
+
+
+@pytest.mark.parametrize("endless", [a_loop_around_too_deep_calls, nested_handlers, throwing])
+def test_code_is_stopped_although_others_run_code_in_the_middle_of_it(
+    endless, a_collector_that_tells
+):
+    for _ in range(40):
+        with pytest.raises(TimeUp):
+            within(0.02, endless)
 
 
 def doubling():
