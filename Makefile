@@ -38,7 +38,7 @@ comma := ,
 
 .DEFAULT_GOAL := book
 .PHONY: book test lab lint refresh bind bench lock linkcheck clean environment torch axe
-.PHONY: browser lowest
+.PHONY: browser lowest unit
 .SUFFIXES:
 .NOTPARALLEL:
 
@@ -54,12 +54,18 @@ test: browser lint torch axe lowest book
 	@$(PYTEST) --dist worksteal tests/book || $(call fail,a test of the built pages$(comma) see above)
 	@echo "make test: passed"
 
+## Test the package alone: not the book nor how it is made, and without the
+## slips by machine in the exercises.
+unit: environment
+	@$(PYTEST) $(addprefix --ignore=tests/,book project checks/test_attack.py) tests \
+	    || $(call fail,a test of the package$(comma) see above)
+
 ## Test the package, not the book, with the lowest versions that pyproject.toml allows. Newer
 ## libraries among them call them outdated, so here a warning is no error.
 lowest: environment
 	@$(PYTHON) book/_ext/environment.py .venv-lowest .ci/lowest.txt
 	@$(subst $(VENV),.venv-lowest,$(PYTEST)) -W default -m "not torch" tests \
-	    $(addprefix --ignore=tests/,book checks/test_attack.py test_prose.py test_shake.py) \
+	    $(addprefix --ignore=tests/,book checks/test_attack.py $(addprefix project/test_,prose.py shake.py)) \
 	    || $(call fail,a test with the lowest versions$(comma) see above)
 
 ## Check style and docstrings; change nothing.

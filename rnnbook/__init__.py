@@ -1,13 +1,17 @@
 """Recurrent neural networks from scratch: the package under the book.
 
-Read it from the bottom up: `functions`, `layers`, `recurrent`, `gradcheck`, `data`,
-`training`, `models`. Then `checks`, `plots` and `widgets`, which serve the book's pages.
+Read it from the bottom up: `functions`, `layers`, `cells`, `recurrent`, `gradcheck`, `data`,
+`network`, `language`, `models`, `optimizers`, `batches`, `textrun`, `training`. Then `checks`,
+`plots` and `widgets`, which serve the book's pages.
 ``python -m rnnbook TEXT`` trains a language model on a text of your own.
 """
 
+from .batches import truncated_bptt_batches
+from .cells import GRUCell, LSTMCell, RNNCell
 from .data import Vocabulary, detokenize, house_that_jack_built, load_text, split_text, tokenize
 from .functions import perplexity
 from .gradcheck import GradientError, check_gradients, numerical_gradient
+from .language import GatedRnnlm, SimpleRnnlm
 from .layers import (
     AddLayer,
     Affine,
@@ -21,9 +25,10 @@ from .layers import (
     TimeEmbedding,
     TimeSoftmaxWithLoss,
 )
-from .models import BinaryAdder, CharRNN, GatedRnnlm, SimpleRnnlm, TwoLayerNet
-from .recurrent import GRUCell, LSTMCell, RNNCell, TimeGRU, TimeLSTM, TimeRNN
-from .training import SGD, Adam, TextRun, clip_gradients, truncated_bptt_batches
+from .models import BinaryAdder, CharRNN, TwoLayerNet
+from .optimizers import SGD, Adam, clip_gradients
+from .recurrent import TimeGRU, TimeLSTM, TimeRNN
+from .textrun import TextRun
 
 __version__ = "0.1.0"
 

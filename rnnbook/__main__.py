@@ -13,8 +13,9 @@ import numpy as np
 
 from .data import Vocabulary, detokenize, load_text, split_text, tokenize
 from .functions import perplexity
-from .models import GatedRnnlm, SimpleRnnlm
-from .training import SGD, Adam, TextRun, read_checkpoint
+from .language import GatedRnnlm, SimpleRnnlm
+from .optimizers import SGD, Adam
+from .textrun import TextRun, read_checkpoint
 
 __all__ = ["main"]
 
@@ -130,7 +131,8 @@ def _check_arguments(parser, args):
 
 def _train(args):
     if args.resume:
-        settings = _settings_of(read_checkpoint(args.path), args.path)
+        checkpoint = read_checkpoint(args.path)
+        settings = _settings_of(checkpoint, args.path)
         _check_same(args, settings)
     elif args.path.exists():
         raise ValueError(
@@ -154,7 +156,7 @@ def _train(args):
     )
     notes = {"settings": settings, "vocabulary": vocabulary.tokens, "held_out_losses": []}
     if args.resume:
-        notes |= run.load(args.path)
+        notes |= run.go_on(checkpoint, args.path.name)
         if Vocabulary(notes["vocabulary"]) != vocabulary:
             raise ValueError(f"{args.path} must go on with the text that it began with")
     notes["settings"] = settings | {"epochs": epochs}

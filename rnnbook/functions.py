@@ -4,7 +4,16 @@ import numpy as np
 
 from . import _validate
 
-__all__ = ["cross_entropy", "log_sum_exp", "perplexity", "sigmoid", "softmax"]
+__all__ = [
+    "cross_entropy",
+    "log_sum_exp",
+    "losses_and_exponentials",
+    "one_hot",
+    "perplexity",
+    "sigmoid",
+    "softmax",
+    "unchecked_sigmoid",
+]
 
 
 def sigmoid(x):
@@ -193,3 +202,12 @@ def _check_scores(x):
     _validate.floats("x", x, None)
     if x.ndim == 0 or x.size == 0:
         raise ValueError(f"x must have shape (..., C) and not be empty, got {x.shape}")
+
+
+def one_hot(t, size, *, dtype=np.float64):
+    """Turn labels of shape (...) into one-hot rows of shape (..., size)."""
+    size = _validate.integer("size", size, minimum=1)
+    _validate.indices("t", t, None, size=size)
+    rows = np.zeros((*t.shape, size), _validate.float_dtype("dtype", dtype))
+    np.put_along_axis(rows, t[..., None], 1, axis=-1)
+    return rows

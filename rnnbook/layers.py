@@ -31,6 +31,8 @@ __all__ = [
     "TimeAffine",
     "TimeEmbedding",
     "TimeSoftmaxWithLoss",
+    "batch_first",
+    "time_first",
 ]
 
 

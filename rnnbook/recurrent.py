@@ -1,9 +1,8 @@
-"""Recurrent layers: cells that make one step, and layers that make all steps of a sequence.
+"""Recurrent layers: they make all steps of a sequence.
 
-The cells state the equations: `RNNCell`, `LSTMCell`, `GRUCell`. `Unrolled` puts one
-after the other, a Python object for every step, exactly as the unrolled network is
-drawn; it is the definition. `TimeRNN`, `TimeLSTM` and `TimeGRU` compute the same
-numbers fast: what does not depend on the step before is one matrix product for the
+`Unrolled` puts cells one after the other, a Python object for every step, exactly as the
+unrolled network is drawn; it is the definition. `TimeRNN`, `TimeLSTM` and `TimeGRU` compute
+the same numbers fast: what does not depend on the step before is one matrix product for the
 whole sequence. The only product left inside the loop is that with the last state.
 """
 
@@ -12,7 +11,7 @@ import copy
 import numpy as np
 
 from . import _validate
-from .functions import unchecked_sigmoid as sigmoid
+from .cells import GRUCell, LSTMCell, RNNCell, activation_of, recurrent_parameters
 from .layers import Parameters, RowGradient, batch_first, time_first
 
 __all__ = [
@@ -25,230 +24,6 @@ __all__ = [
     "TimeTokenRNN",
     "Unrolled",
 ]
-
-
-def _tanh_slope(h):
-    return 1 - h**2
-
-
-def _sigmoid_slope(h):
-    return h * (1 - h)
-
-
-# The activations of a plain RNN, each with its derivative from its own output.
-_ACTIVATIONS = {"tanh": (np.tanh, _tanh_slope), "sigmoid": (sigmoid, _sigmoid_slope)}
-
-
-# One step ------------------------------------------------------------------------------
-
-
-class RNNCell:
-    """One step of a plain recurrent network.
-
-    .. math:: h_t = \\tanh(x_t W_x + h_{t-1} W_h + b)
-
-    Parameters
-    ----------
-    Wx : ndarray, shape (D, H)
-    Wh : ndarray, shape (H, H)
-    b : ndarray, shape (H,)
-        All float32 or all float64. The cell uses the arrays themselves, no copies.
-    activation : {"tanh", "sigmoid"}
-
-    Notes
-    -----
-    With :math:`z_t` for the sum inside the brackets, and :math:`dh` for what the loss
-    sends back to :math:`h_t`:
-
-    .. math:: dz_t = dh \\odot (1 - h_t^2), \\qquad dx_t = dz_t W_x^T, \\qquad
-              dh_{t-1} = dz_t W_h^T
-
-    .. math:: dW_x = x_t^T dz_t, \\qquad dW_h = h_{t-1}^T dz_t, \\qquad
-              db = \\sum_n dz_{tn}
-
-    With sigmoid in place of tanh the slope is :math:`h_t (1 - h_t)`.
-    """
-
-    NAMES = ("h",)  # of the arrays that make up the state
-
-    def __init__(self, Wx, Wh, b, activation="tanh"):
-        self.params, self.grads = _parameters(1, Wx=Wx, Wh=Wh, b=b), {}
-        self.f, self.df = _activation(activation)
-        self.h = None
-
-    def forward(self, x, h_prev):
-        """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
-        Wx, Wh, b = self.params.values()
-        _check_step(self, x, h_prev=h_prev)
-        h = self.f(x @ Wx + h_prev @ Wh + b)  # (N, D) @ (D, H) + (N, H) @ (H, H)
-        self.x, self.h_prev, self.h = x, h_prev, h
-        return h
-
-    def backward(self, dh):
-        """Return ``(dx, dh_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
-        h, (Wx, Wh, _) = _validate.forwarded(self, self.h), self.params.values()
-        _validate.dout(dh, h.shape, h.dtype, name="dh")
-        dz = dh * self.df(h)  # (N, H)
-        self.grads = {
-            "Wx": self.x.T @ dz,  # (D, N) @ (N, H) -> (D, H)
-            "Wh": self.h_prev.T @ dz,  # (H, N) @ (N, H) -> (H, H)
-            "b": dz.sum(axis=0),  # (N, H) -> (H,)
-        }
-        return dz @ Wx.T, dz @ Wh.T  # (N, H) @ (H, D) and (N, H) @ (H, H)
-
-
-class LSTMCell:
-    """One step of a long short-term memory.
-
-    .. math:: (a_i, a_f, a_g, a_o) = x_t W_x + h_{t-1} W_h + b
-
-    .. math:: i = \\sigma(a_i), \\qquad f = \\sigma(a_f), \\qquad g = \\tanh(a_g), \\qquad
-              o = \\sigma(a_o)
-
-    .. math:: c_t = f \\odot c_{t-1} + i \\odot g, \\qquad h_t = o \\odot \\tanh(c_t)
-
-    Parameters
-    ----------
-    Wx : ndarray, shape (D, 4H)
-    Wh : ndarray, shape (H, 4H)
-    b : ndarray, shape (4H,)
-        The quarters of the columns belong to the gates i, f, g, o in this order, as in
-        PyTorch, whose two biases add up to this one.
-
-    References
-    ----------
-    Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997);
-    Gers, Schmidhuber and Cummins, "Learning to Forget", Neural Computation 12 (2000).
-    """
-
-    NAMES = ("h", "c")
-
-    def __init__(self, Wx, Wh, b):
-        self.params, self.grads = _parameters(4, Wx=Wx, Wh=Wh, b=b), {}
-        self.gates = None
-
-    def forward(self, x, h_prev, c_prev):
-        """Return the new ``(h, c)``, each (N, H), from x (N, D) and the old ones (N, H)."""
-        Wx, Wh, b = self.params.values()
-        _check_step(self, x, h_prev=h_prev, c_prev=c_prev)
-        z = x @ Wx + h_prev @ Wh + b  # (N, D) @ (D, 4H) + (N, H) @ (H, 4H) -> (N, 4H)
-        gates, h, c = self.from_sums(z, c_prev)
-        self.x, self.h_prev, self.c_prev, self.gates, self.c = x, h_prev, c_prev, gates, c
-        return h, c
-
-    def backward(self, dh, dc):
-        """Return ``(dx, dh_prev, dc_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
-        gates, (Wx, Wh, _) = _validate.forwarded(self, self.gates), self.params.values()
-        for name, value in (("dh", dh), ("dc", dc)):
-            _validate.dout(value, self.c.shape, self.c.dtype, name=name)
-        dz, dc_prev = self.to_sums(gates, self.c_prev, self.c, dh, dc)
-        self.grads = {
-            "Wx": self.x.T @ dz,  # (D, N) @ (N, 4H) -> (D, 4H)
-            "Wh": self.h_prev.T @ dz,  # (H, N) @ (N, 4H) -> (H, 4H)
-            "b": dz.sum(axis=0),  # (N, 4H) -> (4H,)
-        }
-        return dz @ Wx.T, dz @ Wh.T, dc_prev  # (N, 4H) @ (4H, D) and (N, 4H) @ (4H, H)
-
-    @staticmethod
-    def from_sums(z, c_prev):
-        """Return the gates, shape (4, N, H), and the new h and c from the sums (N, 4H)."""
-        i, f, g, o = np.split(z, 4, axis=-1)
-        i, f, g, o = gates = np.stack([sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)])
-        c = f * c_prev + i * g
-        return gates, o * np.tanh(c), c
-
-    @staticmethod
-    def to_sums(gates, c_prev, c, dh, dc):
-        """Return dL/dz, shape (..., 4H), and dL/dc_prev; any leading axes will do."""
-        i, f, g, o = gates
-        s = np.tanh(c)
-        dc = dc + dh * o * (1 - s**2)  # from the next step, and through h
-        di, df, dg, do = dc * g, dc * c_prev, dc * i, dh * s
-        dz = [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)]
-        return np.concatenate(dz, axis=-1), dc * f
-
-
-class GRUCell:
-    """One step of a gated recurrent unit.
-
-    .. math:: r = \\sigma(a_r + q_r), \\qquad u = \\sigma(a_u + q_u), \\qquad
-              n = \\tanh(a_n + r \\odot (q_n + b_h))
-
-    .. math:: h_t = (1 - u) \\odot n + u \\odot h_{t-1}
-
-    where the indices r, u, n name the thirds of :math:`a = x_t W_x + b` and
-    :math:`q = h_{t-1} W_h`.
-
-    Parameters
-    ----------
-    Wx : ndarray, shape (D, 3H)
-    Wh : ndarray, shape (H, 3H)
-    b : ndarray, shape (3H,)
-    bh : ndarray, shape (H,)
-        The bias that the reset gate r multiplies.
-
-    Notes
-    -----
-    Thirds and equations are those of PyTorch, which calls the update gate z and has one
-    bias more: `b` is its ``bias_ih`` plus the first two thirds of its ``bias_hh``, and `bh`
-    the last third. The paper, as printed, lets r multiply :math:`h_{t-1}` before the
-    product with :math:`W_h`; here, as in PyTorch, r multiplies what comes out of it.
-
-    References
-    ----------
-    Cho and others, "Learning Phrase Representations using RNN Encoder-Decoder for
-    Statistical Machine Translation", EMNLP 2014.
-    """
-
-    NAMES = ("h",)
-
-    def __init__(self, Wx, Wh, b, bh):
-        self.params, self.grads = _parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh), {}
-        self.gates = None
-
-    def forward(self, x, h_prev):
-        """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
-        Wx, Wh, b, bh = self.params.values()
-        _check_step(self, x, h_prev=h_prev)
-        a, q = x @ Wx + b, h_prev @ Wh  # (N, D) @ (D, 3H) and (N, H) @ (H, 3H) -> (N, 3H)
-        gates, h = self.from_sums(a, q, bh, h_prev)
-        self.x, self.h_prev, self.gates = x, h_prev, gates
-        return h
-
-    def backward(self, dh):
-        """Return ``(dx, dh_prev)``; put dL/dWx, dL/dWh, dL/db and dL/dbh into `grads`."""
-        gates, (Wx, Wh, _, _) = _validate.forwarded(self, self.gates), self.params.values()
-        _validate.dout(dh, self.h_prev.shape, Wx.dtype, name="dh")
-        da, dq, dh_prev = self.to_sums(gates, self.h_prev, dh)
-        self.grads = {
-            "Wx": self.x.T @ da,  # (D, N) @ (N, 3H) -> (D, 3H)
-            "Wh": self.h_prev.T @ dq,  # (H, N) @ (N, 3H) -> (H, 3H)
-            "b": da.sum(axis=0),  # (N, 3H) -> (3H,)
-            "bh": dq[:, -dh.shape[1] :].sum(axis=0),  # (N, H) -> (H,)
-        }
-        return da @ Wx.T, dh_prev + dq @ Wh.T  # (N, 3H) @ (3H, D) and (N, 3H) @ (3H, H)
-
-    @staticmethod
-    def from_sums(a, q, bh, h_prev):
-        """Return r, u, n and what r multiplies, stacked to (4, N, H), and the new h."""
-        (ar, au, an), (qr, qu, qn) = np.split(a, 3, axis=-1), np.split(q, 3, axis=-1)
-        r, u, m = sigmoid(ar + qr), sigmoid(au + qu), qn + bh
-        n = np.tanh(an + r * m)
-        return np.stack([r, u, n, m]), (1 - u) * n + u * h_prev
-
-    @staticmethod
-    def to_sums(gates, h_prev, dh):
-        """Return dL/da and dL/dq, (..., 3H), and the part of dL/dh_prev that skips q."""
-        r, u, n, m = gates
-        dan = dh * (1 - u) * (1 - n**2)
-        dau = dh * (h_prev - n) * u * (1 - u)
-        dar = dan * m * r * (1 - r)
-        da = np.concatenate([dar, dau, dan], axis=-1)
-        dq = np.concatenate([dar, dau, dan * r], axis=-1)
-        return da, dq, dh * u
-
-
-# All steps -----------------------------------------------------------------------------
 
 
 class _Recurrent:
@@ -429,6 +204,8 @@ class _TimeLayer(_Recurrent):
     through one cell, or through many side by side, `_back`.
     """
 
+    GATES = ()  # the names of the gates, which stand first in what `_run` returns
+
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
         begin = self._begin_in(xs)
@@ -490,12 +267,27 @@ class _TimeLayer(_Recurrent):
         return dstate
 
     def _back_to_weights(self, dsums):
+        """Return the gradients of the weights that meet the states, and of the biases."""
         _, (hs, *_), _ = self.cache
         h_prev = hs[:-1].reshape(len(dsums), -1)
         return {
             "Wh": h_prev.T @ dsums,  # (H, T N) @ (T N, G H) -> (H, G H)
             "b": dsums.sum(axis=0),  # (T N, G H) -> (G H,)
         }
+
+    def trace(self):
+        """Return the states and the gates of the last forward pass, at every step.
+
+        Returns
+        -------
+        states, gates : dict of str to ndarray, shape (N, T, H)
+            By the names in `NAMES` and in `GATES`.
+        """
+        _, states, local = _validate.forwarded(self, self.cache)
+        return tuple(
+            {name: batch_first(part.copy()) for name, part in zip(names, parts, strict=False)}
+            for names, parts in ((self.NAMES, states[:, 1:]), (self.GATES, local))
+        )
 
 
 class TimeRNN(_TimeLayer):
@@ -534,8 +326,8 @@ class TimeRNN(_TimeLayer):
     """
 
     def __init__(self, Wx, Wh, b, stateful=False, truncation=None, activation="tanh"):
-        super().__init__(_parameters(1, Wx=Wx, Wh=Wh, b=b), stateful, truncation)
-        self.f, self.df = _activation(activation)
+        super().__init__(recurrent_parameters(1, Wx=Wx, Wh=Wh, b=b), stateful, truncation)
+        self.f, self.df = activation_of(activation)
 
     def _run(self, sums, states):
         (hs,), Wh = states, self.params["Wh"]
@@ -610,10 +402,10 @@ class TimeLSTM(_TimeLayer):
         The gradients with respect to the state that the sequence began in.
     """
 
-    NAMES = LSTMCell.NAMES
+    NAMES, GATES = LSTMCell.NAMES, ("i", "f", "g", "o")
 
     def __init__(self, Wx, Wh, b, stateful=False, truncation=None):
-        super().__init__(_parameters(4, Wx=Wx, Wh=Wh, b=b), stateful, truncation)
+        super().__init__(recurrent_parameters(4, Wx=Wx, Wh=Wh, b=b), stateful, truncation)
 
     def _run(self, sums, states):
         (hs, cs), Wh, gates = states, self.params["Wh"], []
@@ -648,8 +440,10 @@ class TimeGRU(_TimeLayer):
         As for `TimeRNN`.
     """
 
+    GATES = ("r", "u", "n")
+
     def __init__(self, Wx, Wh, b, bh, stateful=False, truncation=None):
-        super().__init__(_parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh), stateful, truncation)
+        super().__init__(recurrent_parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh), stateful, truncation)
 
     def _run(self, sums, states):
         (hs,), Wh, bh, gates = states, self.params["Wh"], self.params["bh"], []
@@ -669,38 +463,8 @@ class TimeGRU(_TimeLayer):
         TN, H = len(dsums), len(self.params["Wh"])
         dq = dsums.copy()
         dq[:, 2 * H :] *= r.reshape(TN, H)  # what reset let through
-        return (
-            super()._back_to_weights(dsums)
-            | {
-                "Wh": hs[:-1].reshape(TN, H).T @ dq,  # (H, T N) @ (T N, 3H) -> (H, 3H)
-                "bh": dq[:, 2 * H :].sum(axis=0),  # (T N, H) -> (H,)
-            }
-        )
-
-
-def _parameters(gates, *, Wx, Wh, b, **more):
-    """Check that the weights fit each other; H columns belong to each gate."""
-    _validate.floats("Wx", Wx, ("D", "H" if gates == 1 else f"{gates}H"))
-    D, columns = Wx.shape
-    H, rest = divmod(columns, gates)
-    if D == 0 or H == 0 or rest:
-        wanted = "(D, H)" if gates == 1 else f"(D, {gates}H)"
-        raise ValueError(f"Wx must have shape {wanted} and not be empty, got {Wx.shape}")
-    shapes = {"Wh": (H, columns), "b": (columns,), "bh": (H,)}
-    for name, value in {"Wh": Wh, "b": b, **more}.items():
-        _validate.floats(name, value, shapes[name], dtype=Wx.dtype, like="Wx")
-    return Parameters(Wx=Wx, Wh=Wh, b=b, **more)
-
-
-def _activation(name):
-    if not isinstance(name, str) or name not in _ACTIVATIONS:
-        raise ValueError(f"activation must be one of {list(_ACTIVATIONS)}, got {name!r}")
-    return _ACTIVATIONS[name]
-
-
-def _check_step(cell, x, **state):
-    """Check the arguments of one step against the cell's weights."""
-    Wx, Wh = cell.params["Wx"], cell.params["Wh"]
-    _validate.floats("x", x, ("N", len(Wx)), dtype=Wx.dtype, like="Wx")
-    for name, value in state.items():
-        _validate.floats(name, value, (len(x), len(Wh)), dtype=Wx.dtype, like="Wx")
+        return {
+            "Wh": hs[:-1].reshape(TN, H).T @ dq,  # (H, T N) @ (T N, 3H) -> (H, 3H)
+            "b": dsums.sum(axis=0),  # (T N, 3H) -> (3H,)
+            "bh": dq[:, 2 * H :].sum(axis=0),  # (T N, H) -> (H,)
+        }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rnnbook.functions import cross_entropy, log_sum_exp, perplexity, sigmoid, softmax
+from rnnbook.functions import cross_entropy, log_sum_exp, one_hot, perplexity, sigmoid, softmax
 
 RTOL = {np.float32: 2e-5, np.float64: 2e-13}  # an exponent of -700 has lost three digits
 ATOL = {np.float32: 1e-6, np.float64: 1e-15}  # for sums of nearly equal numbers
@@ -166,8 +166,8 @@ def test_labels_and_one_hot_rows_give_the_same_loss_even_when_n_equals_c():
         [np.log(np.exp(row).sum()) - row[true] for row, true in zip(x, t, strict=True)]
     )
     assert cross_entropy(x, t) == pytest.approx(by_hand, rel=1e-14)
-    for one_hot in (np.eye(3)[t], np.eye(3, dtype=bool)[t], np.eye(3, dtype=int)[t]):
-        assert cross_entropy(x, one_hot) == cross_entropy(x, t)
+    for rows in (np.eye(3)[t], np.eye(3, dtype=bool)[t], np.eye(3, dtype=int)[t]):
+        assert cross_entropy(x, rows) == cross_entropy(x, t)
 
 
 def test_a_single_example_is_not_divided_by_the_number_of_classes():
@@ -259,3 +259,35 @@ def test_the_perplexity_of_a_number_is_a_number(loss):
 def test_what_is_no_loss_has_no_perplexity(error, loss, wanted):
     with refusal(error, wanted):
         perplexity(loss)
+
+
+# One-hot rows -------------------------------------------------------------------------
+
+
+@given(t=hnp.arrays(np.int64, hnp.array_shapes(min_dims=0), elements=st.integers(0, 6)))
+def test_one_hot_rows_have_a_single_one_at_the_label(t):
+    rows = one_hot(t, 7)
+    assert (rows.shape, rows.dtype) == ((*t.shape, 7), np.float64)
+    np.testing.assert_array_equal(rows.argmax(axis=-1), t)
+    np.testing.assert_array_equal(rows.sum(axis=-1), np.ones(t.shape))
+    np.testing.assert_array_equal(np.unique(rows), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("error", "t", "size", "wanted"),
+    [
+        (ValueError, np.array([0, 3]), 3, "t must hold labels in 0 .. 2, got 3 at index [1]"),
+        (TypeError, np.array([0.0]), 3, "t must hold integer labels, got dtype float64"),
+        (ValueError, np.array([0]), 0, "size must be an integer >= 1, got 0"),
+        (TypeError, np.array([0]), 3.0, "size must be an integer >= 1, got float 3.0"),
+    ],
+)
+def test_bad_labels_have_no_one_hot_rows(error, t, size, wanted):
+    with refusal(error, wanted):
+        one_hot(t, size)
+
+
+def test_one_hot_rows_of_a_million_classes_need_no_square_table():
+    rows = one_hot(np.array([[5]], np.uint8), 10**6, dtype=np.float32)
+    assert (rows.shape, rows.dtype) == ((1, 1, 10**6), np.float32)
+    np.testing.assert_array_equal(np.flatnonzero(rows), [5])

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf8")
 README = (ROOT / "README.md").read_text(encoding="utf8")
 
@@ -27,11 +27,17 @@ ORDER = [
     "widgets",
     "plots",
     "checks",
-    "models",
     "training",
+    "textrun",
+    "batches",
+    "optimizers",
+    "models",
+    "language",
+    "network",
     "data",
     "gradcheck",
     "recurrent",
+    "cells",
     "layers",
     "functions",
     "_validate",

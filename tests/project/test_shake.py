@@ -251,7 +251,7 @@ def planted(tmp_path_factory):
 @pytest.mark.parametrize("options", [[], ["--shake", "1"], ["--shake", "2", "--older-kernels"]])
 def test_the_gate_finds_what_changes_and_nothing_else(options, planted):
     options = ["-p", "shaken_nbval", *options, "--nbval", "--nbval-current-env", planted]
-    settings = Path(__file__).parents[1] / "pyproject.toml"
+    settings = Path(__file__).parents[2] / "pyproject.toml"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-c", settings, "-p", "no:cacheprovider", *options],
         capture_output=True,

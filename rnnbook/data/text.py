@@ -1,0 +1,276 @@
+"""Text as tokens, and tokens as numbers."""
+
+import re
+from collections import Counter
+
+import numpy as np
+
+from .. import _validate
+
+__all__ = [
+    "UNKNOWN",
+    "Vocabulary",
+    "detokenize",
+    "house_that_jack_built",
+    "load_text",
+    "split_text",
+    "tokenize",
+]
+
+
+UNKNOWN = "<unk>"
+"""The token that stands for all the words that a capped vocabulary leaves out."""
+
+# Words (with what an apostrophe joins to them), line ends, and every other sign by itself.
+_WORD = re.compile(r"\w+(?:['’]\w+)*|\n|[^\w\s]")
+
+_CLOSING, _OPENING = ".,;:!?%)]}’”»", "([{‘“«"
+
+_RHYME = [
+    "house that Jack built",
+    "malt that lay in",
+    "rat that ate",
+    "cat that killed",
+    "dog that worried",
+    "cow with the crumpled horn that tossed",
+    "maiden all forlorn that milked",
+    "man all tattered and torn that kissed",
+    "priest all shaven and shorn that married",
+    "cock that crowed in the morn that waked",
+    "farmer sowing his corn that kept",
+    "horse and the hound and the horn that belonged to",
+]
+
+
+def house_that_jack_built():
+    """Return the nursery rhyme in which every stanza repeats all of the one before.
+
+    It is generated from its twelve clauses, a stanza a line. In words and line ends it
+    has 475 tokens, 48 different ones. What follows "that" depends on the word before
+    it, what follows "the" on how far the stanza has come: a model needs a memory.
+
+    Returns
+    -------
+    str
+    """
+    stanzas = [_RHYME[k::-1] for k in range(len(_RHYME))]
+    return "".join(f"this is the {' the '.join(stanza)}\n" for stanza in stanzas)
+
+
+class Vocabulary:
+    """The different tokens of a text, each with a number, in order of first appearance.
+
+    ``Vocabulary(vocabulary.tokens)`` is the same vocabulary again; the tokens are plain
+    strings, so that ``json.dumps(vocabulary.tokens)`` writes it down.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        The text, from `tokenize`; tokens may occur any number of times.
+    max_size : int, optional
+        At least 2. If there are more different tokens, the most frequent ones stay (of
+        equally frequent ones, the first), and `UNKNOWN`, number 0, stands for the rest.
+
+    Attributes
+    ----------
+    tokens : tuple of str
+        The token of each number.
+    """
+
+    def __init__(self, tokens, max_size=None):
+        counts = Counter(_check_tokens("tokens", tokens))
+        if not counts:
+            raise ValueError("tokens must hold at least one token, got none")
+        if max_size is not None:
+            max_size = _validate.integer("max_size", max_size, minimum=2)
+            if len(counts) > max_size:
+                del counts[UNKNOWN]
+                frequent = {token for token, _ in counts.most_common(max_size - 1)}
+                counts = [UNKNOWN, *(token for token in counts if token in frequent)]
+        self.tokens = tuple(counts)
+        self._ids = {token: i for i, token in enumerate(self.tokens)}
+
+    def __len__(self):
+        return len(self.tokens)
+
+    def __contains__(self, token):
+        return token in self._ids
+
+    def __eq__(self, other):
+        return isinstance(other, Vocabulary) and self.tokens == other.tokens
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"Vocabulary of {len(self)} tokens: {_validate.shorten(repr(self.tokens))}"
+
+    def encode(self, tokens):
+        """Return the numbers of the tokens, an array of int64, shape (K,).
+
+        Raises
+        ------
+        ValueError
+            If a token is not in the vocabulary, unless `UNKNOWN` is, which then stands
+            for it.
+        """
+        _check_tokens("tokens", tokens)
+        unknown = self._ids.get(UNKNOWN)
+        ids = [self._ids.get(token, unknown) for token in tokens]
+        if unknown is None and None in ids:
+            place = ids.index(None)
+            raise ValueError(
+                f"tokens must be in the vocabulary of {len(self)}, "
+                f"got {_validate.shorten(repr(tokens[place]))} at place {place}"
+            )
+        return np.array(ids, np.int64)
+
+    def decode(self, ids):
+        """Return the tokens of numbers, which are an array of int, shape (K,), as a list."""
+        _validate.indices("ids", ids, ("K",), size=len(self), what="token ids")
+        return [self.tokens[i] for i in ids]
+
+
+def tokenize(text, level):
+    """Cut a text into tokens.
+
+    Parameters
+    ----------
+    text : str
+    level : {"char", "word"}
+        Into characters, or into words, punctuation marks and line ends; spaces between
+        words are dropped. A word keeps its case, and what an apostrophe joins to it:
+        "The" and "the" are two tokens, "don't" is one. Lower the text first where that
+        is not wanted.
+
+    Returns
+    -------
+    list of str
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a str, got {_validate.describe(text)}")
+    level = _validate.choice("level", level, ("char", "word"))
+    return list(text) if level == "char" else _WORD.findall(text)
+
+
+def detokenize(tokens, level):
+    """Join tokens to a readable text.
+
+    From characters it is the text itself. Words are set apart by a space, but not
+    before a comma or what else closes, nor after what opens, nor at a line end; of the
+    spaces that `tokenize` dropped, others may be missing or too many.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+    level : {"char", "word"}
+
+    Returns
+    -------
+    str
+    """
+    level = _validate.choice("level", level, ("char", "word"))
+    _check_tokens("tokens", tokens)
+    if level == "char":
+        return "".join(tokens)
+    parts, last = [], "\n"
+    for token in tokens:
+        close = last == "\n" or last in _OPENING or token == "\n" or token in _CLOSING
+        parts += [token] if close else [" ", token]
+        last = token
+    return "".join(parts)
+
+
+def load_text(path, level, *, max_vocabulary=None):
+    """Load a text file of the reader's own, in UTF-8, as token ids.
+
+    A byte order mark is dropped; line ends become ``\\n``, wherever the file was written.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    level : {"char", "word"}
+        As for `tokenize`.
+    max_vocabulary : int, optional
+        As for `Vocabulary`.
+
+    Returns
+    -------
+    ids : ndarray of int64, shape (K,)
+        At least two.
+    vocabulary : Vocabulary
+        Of the whole text.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file, or it is a folder.
+    ValueError
+        If the file is empty, binary, not in UTF-8 (the message says at which byte), or
+        holds fewer than two tokens.
+    """
+    path = _validate.path("path", path)
+    level = _validate.choice("level", level, ("char", "word"))
+    if max_vocabulary is not None:
+        max_vocabulary = _validate.integer("max_vocabulary", max_vocabulary, minimum=2)
+    if path.is_dir():
+        raise IsADirectoryError(f"path must be a text file, got the folder {str(path)!r}")
+    if not path.is_file():
+        raise FileNotFoundError(f"path must be an existing text file, got {str(path)!r}")
+    raw = path.read_bytes()
+    wanted = f"{path.name} must be a text file in UTF-8"
+    if not raw:
+        raise ValueError(f"{wanted}, got an empty file")
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError(f"{wanted}, got UTF-16")
+    if (place := raw.find(0)) >= 0:
+        raise ValueError(f"{wanted}, got a binary file, with a zero at byte {place}")
+    try:
+        text = raw.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        at = error.start
+        raise ValueError(f"{wanted}, got 0x{raw[at]:02x} at byte {at}: {error.reason}") from None
+    tokens = tokenize(text.replace("\r\n", "\n").replace("\r", "\n"), level)
+    if len(tokens) < 2:
+        raise ValueError(f"{path.name} must hold at least two tokens, got {len(tokens)}")
+    vocabulary = Vocabulary(tokens, max_vocabulary)
+    return vocabulary.encode(tokens), vocabulary
+
+
+def split_text(tokens, *, held_out=0.1):
+    """Hold out the last part of a text, to judge a model by what it has never read.
+
+    Parameters
+    ----------
+    tokens : ndarray of int, shape (K,)
+    held_out : float
+        The share to hold out, greater than 0 and below 1.
+
+    Returns
+    -------
+    train, test : ndarray of int
+        The text up to the cut, and from there on: views of `tokens`.
+
+    Raises
+    ------
+    ValueError
+        If one of the parts has fewer than two tokens, a token and one to follow it.
+    """
+    _validate.indices("tokens", tokens, ("K",), size=np.iinfo(np.int64).max, what="tokens")
+    held_out = _validate.real("held_out", held_out, above=0, below=1)
+    cut = len(tokens) - round(held_out * len(tokens))
+    if min(cut, len(tokens) - cut) < 2:
+        raise ValueError(
+            f"held_out must leave at least two tokens on both sides, "
+            f"got {held_out} of {len(tokens)} tokens"
+        )
+    return tokens[:cut], tokens[cut:]
+
+
+def _check_tokens(name, tokens):
+    if not isinstance(tokens, (list, tuple)):
+        raise TypeError(f"{name} must be a list of str, got {_validate.describe(tokens)}")
+    for place, token in enumerate(tokens):
+        if not isinstance(token, str):
+            got = _validate.describe(token)
+            raise TypeError(f"{name} must be a list of str, got {got} at place {place}")
+    return tokens

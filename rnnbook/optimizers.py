@@ -1,0 +1,150 @@
+"""From a gradient to a step: SGD, Adam, clipping, and one update of a model."""
+
+import math
+
+import numpy as np
+
+from . import _validate
+from .layers import RowGradient
+
+__all__ = ["SGD", "Adam", "clip_gradients", "learn"]
+
+
+class SGD:
+    """Stochastic gradient descent: :math:`\\theta \\leftarrow \\theta - \\eta\\, dL/d\\theta`.
+
+    The minus is the point: the gradient shows the way *up*.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate :math:`\\eta`, greater than 0.
+    """
+
+    def __init__(self, lr):
+        self.lr = _validate.real("lr", lr, above=0)
+
+    def update(self, params, grads):
+        """Take one step, in place, so that every layer sees it.
+
+        Everything is checked first: on bad gradients nothing has changed.
+        """
+        _validate.parameters(params, grads)
+        for name, param in params.items():
+            grad, lr = grads[name], param.dtype.type(self.lr)
+            if isinstance(grad, RowGradient):
+                param[grad.ids] -= lr * grad.rows  # the other rows have no gradient
+            else:
+                param -= lr * grad
+
+
+class Adam:
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    .. math:: m \\leftarrow \\beta_1 m + (1 - \\beta_1) g
+
+    .. math:: v \\leftarrow \\beta_2 v + (1 - \\beta_2) g^2
+
+    .. math:: \\theta \\leftarrow \\theta - \\eta\\,
+              \\frac{m / (1 - \\beta_1^k)}{\\sqrt{v / (1 - \\beta_2^k)} + \\epsilon}
+
+    at the k-th update. One object serves one set of parameters.
+
+    Parameters
+    ----------
+    lr : float
+        The learning rate :math:`\\eta`, greater than 0.
+    beta1, beta2 : float
+        How much of the running means survives a step, from 0 to below 1.
+    eps : float
+
+    References
+    ----------
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    """
+
+    def __init__(self, lr=0.001, *, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.lr = _validate.real("lr", lr, above=0)
+        self.beta1 = _validate.real("beta1", beta1, minimum=0, below=1)
+        self.beta2 = _validate.real("beta2", beta2, minimum=0, below=1)
+        self.eps = _validate.real("eps", eps, above=0)
+        self.steps, self.m, self.v = 0, {}, {}
+
+    def update(self, params, grads):
+        """Take one step, in place; on bad gradients nothing has changed."""
+        _validate.parameters(params, grads)
+        if not self.m:
+            self.m = {name: np.zeros_like(param) for name, param in params.items()}
+            self.v = {name: np.zeros_like(param) for name, param in params.items()}
+        elif {n: m.shape for n, m in self.m.items()} != {n: p.shape for n, p in params.items()}:
+            raise ValueError(
+                "params must be those of the first update, for Adam keeps means for each; "
+                f"got {sorted(params)}, first {sorted(self.m)}"
+            )
+        self.steps += 1
+        for name, param in params.items():
+            g, m, v = np.asarray(grads[name]), self.m[name], self.v[name]
+            m += (1 - self.beta1) * (g - m)
+            v += (1 - self.beta2) * (g**2 - v)
+            m_hat = m / (1 - self.beta1**self.steps)
+            v_hat = v / (1 - self.beta2**self.steps)
+            param -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+
+
+def clip_gradients(grads, max_norm):
+    """Scale all gradients down, in place, if together they are longer than `max_norm`.
+
+    .. math:: g \\leftarrow g \\cdot \\min\\Big(1, \\frac{c}{\\lVert g \\rVert}\\Big)
+
+    The norm is that of all the arrays as one long vector, so the direction of the step
+    stays what it was.
+
+    Parameters
+    ----------
+    grads : dict of str to ndarray
+        What a model's `grads` returns.
+    max_norm : float
+        The longest that the gradient may be, c, greater than 0.
+
+    Returns
+    -------
+    float
+        The norm before clipping.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a gradient is not an array of finite floats; then none has been changed.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks", ICML 2013.
+    """
+    _validate.named_arrays("grads", grads)
+    max_norm, arrays = float(_validate.real("max_norm", max_norm, above=0)), []
+    for name, grad in grads.items():
+        _validate.gradient(f"grads[{name!r}]", grad, getattr(grad, "shape", None))
+        array = grad.rows if isinstance(grad, RowGradient) else grad
+        arrays.append(_validate.writeable(f"grads[{name!r}]", array))
+    largest = max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)
+    if largest == 0:
+        return 0.0
+    # Divided by the largest entry, no square can overflow or vanish.
+    length = math.sqrt(sum(np.square(np.divide(a, largest, dtype=float)).sum() for a in arrays))
+    norm = largest * length
+    if norm > max_norm:
+        for a in arrays:
+            a[...] = np.divide(a, largest, dtype=float) * (max_norm / length)
+    return norm
+
+
+def learn(model, optimizer, batch, max_norm=None):
+    """Make one update: loss, gradient, clip, step; return the loss before it."""
+    loss = model.forward(*batch)
+    model.backward()
+    grads = model.grads
+    if max_norm is not None:
+        clip_gradients(grads, max_norm)
+    optimizer.update(model.params, grads)
+    return float(loss)
