@@ -10,11 +10,13 @@ from . import _validate
 from .functions import unchecked_sigmoid as sigmoid
 from .layers import Parameters
 
-__all__ = ["GRUCell", "LSTMCell", "RNNCell", "activation_of", "recurrent_parameters"]
+__all__ = ["GRUCell", "LSTMCell", "RNNCell", "activation_of", "recurrent_parameters", "tanh_slope"]
 
 
-def _tanh_slope(h):
-    return 1 - h**2
+def tanh_slope(h):
+    """Return the derivative of tanh, 1 − h², from its own output h."""
+    slope = np.square(h)
+    return np.subtract(1, slope, out=slope)
 
 
 def _sigmoid_slope(h):
@@ -22,7 +24,7 @@ def _sigmoid_slope(h):
 
 
 # The activations of a plain RNN, each with its derivative from its own output.
-_ACTIVATIONS = {"tanh": (np.tanh, _tanh_slope), "sigmoid": (sigmoid, _sigmoid_slope)}
+_ACTIVATIONS = {"tanh": (np.tanh, tanh_slope), "sigmoid": (sigmoid, _sigmoid_slope)}
 
 
 class RNNCell:

@@ -7,9 +7,9 @@ import numpy as np
 
 from . import _validate
 from .functions import one_hot, softmax
-from .layers import TimeAffine, TimeEmbedding, TimeSoftmaxWithLoss
+from .layers import TimeAffine, TimeSoftmaxWithLoss
 from .network import Network, Sequential, normal_weights
-from .recurrent import TimeGRU, TimeLSTM, TimeTokenRNN
+from .recurrent import TimeTokenGRU, TimeTokenLSTM, TimeTokenRNN
 
 __all__ = ["GatedRnnlm", "LanguageModel", "Reading", "SimpleRnnlm"]
 
@@ -36,20 +36,19 @@ class Reading(NamedTuple):
 class LanguageModel(Network):
     """What language models have in common: tokens in, scores for the next token out.
 
-    An embedding, a recurrent layer that is stateful, so that each batch goes on where the
-    last one ended, and a layer that makes the scores.
-
     Parameters
     ----------
-    layers : Sequential
-        The last two are ``rnn`` and ``affine``. The embedding stands before them, or is
-        one with the recurrent layer, as in `TimeTokenRNN`.
-    **names : str
-        As for `Network`; ``embed.W`` and ``affine.W`` must be among them.
+    rnn : TimeTokenRNN, TimeTokenLSTM or TimeTokenGRU
+        The embedding and the recurrent layer in one. It is stateful: each batch goes on
+        where the last one ended.
+    affine : TimeAffine
+        Makes the scores.
     """
 
-    def __init__(self, layers, **names):
-        super().__init__(layers, TimeSoftmaxWithLoss(), **names)
+    def __init__(self, rnn, affine):
+        layers = Sequential(rnn=rnn, affine=affine)
+        names = {name: name for name in layers.params if name != "rnn.W"}
+        super().__init__(layers, TimeSoftmaxWithLoss(), **{"embed.W": "rnn.W"}, **names)
 
     @property
     def rnn(self):
@@ -143,7 +142,7 @@ class LanguageModel(Network):
         writer, tokens = self._reader(), []
         for _ in range(length):
             p = _expected(writer, new, temperature)
-            token = rng.choice(len(p), p=p) if temperature > 0 else p.argmax()
+            token = _draw(p, rng) if temperature > 0 else p.argmax()
             tokens.append(token)
             new = np.array([token])
         return np.array(tokens, int)
@@ -196,10 +195,14 @@ class LanguageModel(Network):
 
     def _reader(self):
         """Return layers that share the weights, but have a state and a memory of their own."""
-        layers = {name: copy.copy(layer) for name, layer in self.layers.layers.items()}
-        layers["rnn"].reset_state()
-        layers["rnn"].stateful = True
-        return Sequential(**layers)
+        return Sequential(rnn=self.rnn.reader(), affine=copy.copy(self.layers.layers["affine"]))
+
+
+def _draw(p, rng):
+    """Draw a number with these probabilities: what ``rng.choice(len(p), p=p)`` does, faster."""
+    up_to = p.cumsum()
+    up_to /= up_to[-1]
+    return up_to.searchsorted(rng.random(), side="right")
 
 
 def _expected(reader, tokens, temperature):
@@ -245,12 +248,8 @@ class SimpleRnnlm(LanguageModel):
     ):
         sizes = vocab_size, wordvec_size, hidden_size
         embed_W, rnn, affine = _lm_weights(1, *sizes, rng, dtype)
-        layers = Sequential(
-            rnn=TimeTokenRNN(embed_W, *rnn, stateful=True, truncation=truncation),
-            affine=TimeAffine(*affine),
-        )
-        names = {name: name for name in layers.params if name != "rnn.W"}
-        super().__init__(layers, **{"embed.W": "rnn.W"}, **names)
+        rnn = TimeTokenRNN(embed_W, *rnn, stateful=True, truncation=truncation)
+        super().__init__(rnn, TimeAffine(*affine))
 
 
 class GatedRnnlm(LanguageModel):
@@ -303,7 +302,7 @@ class GatedRnnlm(LanguageModel):
             forget_bias = _validate.real("forget_bias", forget_bias)
             if cell == "gru":
                 raise ValueError(f"forget_bias must be left out with a GRU, got {forget_bias}")
-        layer = TimeLSTM if cell == "lstm" else TimeGRU
+        layer = TimeTokenLSTM if cell == "lstm" else TimeTokenGRU
         sizes = vocab_size, wordvec_size, hidden_size
         embed_W, rnn, affine = _lm_weights(len(layer.GATES), *sizes, rng, dtype)
         if cell == "lstm":
@@ -311,12 +310,8 @@ class GatedRnnlm(LanguageModel):
             rnn[2][H : 2 * H] = 1 if forget_bias is None else forget_bias
         else:
             rnn.append(np.zeros(len(rnn[1]), embed_W.dtype))
-        layers = Sequential(
-            embed=TimeEmbedding(embed_W),
-            rnn=layer(*rnn, stateful=True, truncation=truncation),
-            affine=TimeAffine(*affine),
-        )
-        super().__init__(layers)
+        rnn = layer(embed_W, *rnn, stateful=True, truncation=truncation)
+        super().__init__(rnn, TimeAffine(*affine))
 
 
 def _lm_weights(gates, vocab_size, wordvec_size, hidden_size, rng, dtype):

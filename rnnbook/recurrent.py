@@ -11,7 +11,7 @@ import copy
 import numpy as np
 
 from . import _validate
-from .cells import GRUCell, LSTMCell, RNNCell, activation_of, recurrent_parameters
+from .cells import GRUCell, LSTMCell, RNNCell, activation_of, recurrent_parameters, tanh_slope
 from .layers import Parameters, RowGradient, batch_first, time_first
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "TimeGRU",
     "TimeLSTM",
     "TimeRNN",
+    "TimeTokenGRU",
+    "TimeTokenLSTM",
     "TimeTokenRNN",
     "Unrolled",
 ]
@@ -200,11 +202,13 @@ class Unrolled(_Recurrent):
 class _TimeLayer(_Recurrent):
     """The fused path: what is not recurrent is done for all steps at once.
 
-    A subclass says how the steps are made, `_run`, and how a gradient passes back
-    through one cell, or through many side by side, `_back`.
+    A subclass says how the steps are made, `_run`; and how a gradient passes back through
+    one cell, or through many side by side, `_back`. All that it is multiplied with there
+    without a look at the future is made for all steps at once, `_factors`. The first of
+    them stand where the gradients of the sums will: `_back` multiplies them in place.
     """
 
-    GATES = ()  # the names of the gates, which stand first in what `_run` returns
+    GATES = ()
 
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
@@ -220,60 +224,25 @@ class _TimeLayer(_Recurrent):
     def backward(self, dhs):
         """Return dL/dxs, shape (N, T, D); fill `grads`; leave dL/dh0 in `dh0`."""
         xs, states, _ = _validate.forwarded(self, self.cache)
-        T, N, H = states[0, 1:].shape
+        S, T, N, H = states[:, 1:].shape
         _validate.dout(dhs, (N, T, H), states.dtype, name="dhs")
         full = self.truncation is None or self.truncation >= T
         back = self._back_through_all if full else self._back_through_window
-        dsums = np.zeros((T, N, len(self.params["b"])), states.dtype)
-        dstate = back(time_first(dhs), dsums, np.zeros_like(states[:, 0]))
+        dstate = [np.zeros((N, H), states.dtype) for _ in range(S)]
+        dsums, dstate = back(time_first(dhs), dstate, self._factors())
         dsums = dsums.reshape(T * N, -1)
         dxs, grads = self._back_to_inputs(xs, dsums)
         self.grads = {**grads, **self._back_to_weights(dsums)}
         self._show_dstate(dstate)
         return dxs
 
-    def _sums(self, xs):
-        """Return what the inputs add to the sums of every gate: x Wx + b, all steps at once."""
-        (T, N, D), Wx = xs.shape, self.params["Wx"]
-        sums = xs.reshape(T * N, D) @ Wx  # (T N, D) @ (D, G H) -> (T N, G H)
-        sums += self.params["b"]
-        return sums.reshape(T, N, -1)
-
-    def _back_to_inputs(self, xs, dsums):
-        """Return dL/dxs, and the gradients of the weights that meet the inputs."""
-        (T, N, D), Wx = xs.shape, self.params["Wx"]
-        dWx = xs.reshape(T * N, D).T @ dsums  # (D, T N) @ (T N, G H) -> (D, G H)
-        dxs = dsums @ Wx.T  # (T N, G H) @ (G H, D) -> (T N, D)
-        return batch_first(dxs.reshape(T, N, D)), {"Wx": dWx}
-
-    def _back_through_all(self, dhs, dsums, dstate):
-        """Visit each cell once, the last one first: full BPTT."""
-        for t in reversed(range(len(dhs))):
-            dstate[0] += dhs[t]  # a state feeds its output and the next step
-            dsums[t], dstate = self._back(t, dstate)
-        return dstate
-
-    def _back_through_window(self, dhs, dsums, dstate):
-        """Take the losses of all steps back side by side, one cell further at a time."""
-        T = len(dhs)
-        dstates = np.zeros((len(dstate), *dhs.shape), dhs.dtype)
-        dstates[0] = dhs
-        for lag in range(self.truncation):
-            # dstates: (S, T - lag, N, H); what is at t comes from the loss at step t + lag.
-            dsum, dstates = self._back(slice(T - lag), dstates)
-            dsums[: T - lag] += dsum
-            dstate += dstates[:, 0]  # has arrived where the sequence begins
-            dstates = dstates[:, 1:]
-        return dstate
-
-    def _back_to_weights(self, dsums):
-        """Return the gradients of the weights that meet the states, and of the biases."""
-        _, (hs, *_), _ = self.cache
-        h_prev = hs[:-1].reshape(len(dsums), -1)
-        return {
-            "Wh": h_prev.T @ dsums,  # (H, T N) @ (T N, G H) -> (H, G H)
-            "b": dsums.sum(axis=0),  # (T N, G H) -> (G H,)
-        }
+    def reader(self):
+        """Return a stateful layer with these weights, as they are now, and a state of its own."""
+        layer = copy.copy(self)
+        layer.stateful = True
+        layer.reset_state()
+        layer._folded = {name: self._folded(name) for name in ("Wx", "Wh", "b")}.get
+        return layer
 
     def trace(self):
         """Return the states and the gates of the last forward pass, at every step.
@@ -284,10 +253,62 @@ class _TimeLayer(_Recurrent):
             By the names in `NAMES` and in `GATES`.
         """
         _, states, local = _validate.forwarded(self, self.cache)
+        gates = np.moveaxis(local[0], 2, 0) if self.GATES else ()  # (G, T, N, H)
         return tuple(
-            {name: batch_first(part.copy()) for name, part in zip(names, parts, strict=False)}
-            for names, parts in ((self.NAMES, states[:, 1:]), (self.GATES, local))
+            {name: batch_first(part.copy()) for name, part in zip(names, parts, strict=True)}
+            for names, parts in ((self.NAMES, states[:, 1:]), (self.GATES, gates))
         )
+
+    def _folded(self, name):
+        """Return a parameter as the loop over the steps wants it."""
+        return self.params[name]
+
+    def _sums(self, xs):
+        """Return what the inputs add to the sums of every gate: x Wx + b, all steps at once."""
+        (T, N, D), Wx = xs.shape, self._folded("Wx")
+        sums = xs.reshape(T * N, D) @ Wx  # (T N, D) @ (D, G H) -> (T N, G H)
+        sums += self._folded("b")
+        return sums.reshape(T, N, -1)
+
+    def _back_to_inputs(self, xs, dsums):
+        """Return dL/dxs, and the gradients of the weights that meet the inputs."""
+        (T, N, D), Wx = xs.shape, self.params["Wx"]
+        dWx = xs.reshape(T * N, D).T @ dsums  # (D, T N) @ (T N, G H) -> (D, G H)
+        dxs = dsums @ Wx.T  # (T N, G H) @ (G H, D) -> (T N, D)
+        return batch_first(dxs.reshape(T, N, D)), {"Wx": dWx}
+
+    def _back_through_all(self, dhs, dstate, factors):
+        """Visit each cell once, the last one first: full BPTT."""
+        WhT = np.ascontiguousarray(self.params["Wh"].T)
+        for dh, *local in zip(dhs[::-1], *(factor[::-1] for factor in factors), strict=True):
+            dstate[0] += dh  # a state feeds its output and the next step
+            dstate = self._back(dstate, *local, WhT)
+        return factors[0], dstate
+
+    def _back_through_window(self, dhs, dstate, factors):
+        """Take the losses of all steps back side by side, one cell further at a time."""
+        WhT = np.ascontiguousarray(self.params["Wh"].T)
+        T, dsums = len(dhs), np.zeros_like(factors[0])
+        reaching = [dhs.copy(), *(np.zeros_like(dhs) for _ in dstate[1:])]
+        for lag in range(self.truncation):
+            # reaching: (T - lag, N, H); what is at t comes from the loss at step t + lag.
+            dsum, *local = (factor[: T - lag] for factor in factors)
+            dsum = dsum.copy()
+            reaching = self._back(reaching, dsum, *local, WhT)
+            dsums[: T - lag] += dsum
+            for total, part in zip(dstate, reaching, strict=True):
+                total += part[0]  # has arrived where the sequence begins
+            reaching = [part[1:] for part in reaching]
+        return dsums, dstate
+
+    def _back_to_weights(self, dsums):
+        """Return the gradients of the weights that meet the states, and of the biases."""
+        _, (hs, *_), _ = self.cache
+        TN, H = len(dsums), len(self.params["Wh"])
+        return {
+            "Wh": hs[:-1].reshape(TN, H).T @ dsums,  # (H, T N) @ (T N, G H) -> (H, G H)
+            "b": np.ones(TN, dsums.dtype) @ dsums,  # (T N,) @ (T N, G H) -> (G H,), a fast sum
+        }
 
 
 class TimeRNN(_TimeLayer):
@@ -331,55 +352,18 @@ class TimeRNN(_TimeLayer):
 
     def _run(self, sums, states):
         (hs,), Wh = states, self.params["Wh"]
-        for t in range(len(sums)):
-            hs[t + 1] = self.f(sums[t] + hs[t] @ Wh)  # (N, H) @ (H, H) -> (N, H)
+        for t, z in enumerate(sums):
+            z += np.dot(hs[t], Wh)  # (N, H) @ (H, H) -> (N, H)
+            hs[t + 1] = self.f(z)
         return self.df(hs[1:])
 
-    def _back(self, cells, dstate):
-        (dh,), (_, _, slopes) = dstate, self.cache
-        dz = dh * slopes[cells]  # (..., N, H)
-        return dz, (dz @ self.params["Wh"].T)[None]  # (..., N, H) @ (H, H) -> (..., N, H)
+    def _factors(self):
+        _, _, slopes = self.cache
+        return (slopes.copy(),)
 
-
-class TimeTokenRNN(TimeRNN):
-    """`TimeEmbedding` and `TimeRNN` in one: the same numbers with less work.
-
-    Wherever a token stands, its vector meets the same weights. So each distinct token
-    of the batch is multiplied with Wx once, not at every place where it occurs; and on
-    the way back the gradients of those places are added up before they are multiplied.
-
-    Parameters
-    ----------
-    W : ndarray, shape (V, D)
-        The embedding.
-    Wx, Wh, b : ndarray
-    stateful : bool
-    truncation : int, optional
-        As for `TimeRNN`.
-    """
-
-    def __init__(self, W, Wx, Wh, b, stateful=False, truncation=None):
-        super().__init__(Wx, Wh, b, stateful, truncation)
-        _validate.floats("W", W, ("V", len(Wx)), dtype=Wx.dtype, like="Wx")
-        if len(W) == 0:
-            raise ValueError(f"W must hold at least one token, got shape {W.shape}")
-        self.params = Parameters(W=W, **self.params)
-
-    def _check(self, xs):
-        V = len(self.params["W"])
-        return len(_validate.indices("xs", xs, ("N", "T"), size=V, what="token ids"))
-
-    def _sums(self, xs):
-        W, Wx, _, b = self.params.values()
-        tokens, places = np.unique(xs, return_inverse=True)
-        return (W[tokens] @ Wx + b)[places]  # (K, D) @ (D, H) -> (K, H), then (T, N, H)
-
-    def _back_to_inputs(self, xs, dsums):
-        W, Wx, _, _ = self.params.values()
-        summed = RowGradient.summed(xs.ravel(), dsums, (len(W), dsums.shape[1]))
-        dWx = W[summed.ids].T @ summed.rows  # (D, K) @ (K, H) -> (D, H)
-        rows = summed.rows @ Wx.T  # (K, H) @ (H, D) -> (K, D)
-        return None, {"W": RowGradient(summed.ids, rows, W.shape), "Wx": dWx}
+    def _back(self, dstate, dz, WhT):
+        dz *= dstate[0]  # (..., N, H)
+        return [dz @ WhT]  # (..., N, H) @ (H, H) -> (..., N, H)
 
 
 class TimeLSTM(_TimeLayer):
@@ -406,19 +390,50 @@ class TimeLSTM(_TimeLayer):
 
     def __init__(self, Wx, Wh, b, stateful=False, truncation=None):
         super().__init__(recurrent_parameters(4, Wx=Wx, Wh=Wh, b=b), stateful, truncation)
+        self._half = np.repeat(np.array([0.5, 0.5, 1, 0.5], Wx.dtype), len(Wh))
+
+    def _folded(self, name):
+        return self.params[name] * self._half
 
     def _run(self, sums, states):
-        (hs, cs), Wh, gates = states, self.params["Wh"], []
-        for t in range(len(sums)):
-            z = sums[t] + hs[t] @ Wh  # (N, H) @ (H, 4H) -> (N, 4H)
-            gate, hs[t + 1], cs[t + 1] = LSTMCell.from_sums(z, cs[t])
-            gates.append(gate)
-        return np.stack(gates, axis=1)  # (4, T, N, H)
+        # One tanh for all four gates, as σ(a) = ½ tanh(½ a) + ½: the first half is in the
+        # weights. For g the halves are 1, and the last one 0.
+        (hs, cs), Wh, half, rest = states, self._folded("Wh"), self._half, 1 - self._half
+        T, N, H = hs[1:].shape
+        gates, squashed = sums.reshape(T, N, 4, H), np.empty_like(hs[1:])
+        steps = sums, *np.moveaxis(gates, 2, 0), hs[:-1], cs[:-1], hs[1:], cs[1:], squashed
+        for z, i, f, g, o, h_prev, c_prev, h, c, s in zip(*steps, strict=True):  # all (N, ...)
+            z += np.dot(h_prev, Wh)  # (N, H) @ (H, 4H) -> (N, 4H)
+            np.tanh(z, out=z)
+            z *= half
+            z += rest
+            np.multiply(f, c_prev, out=c)
+            c += i * g
+            np.tanh(c, out=s)
+            np.multiply(o, s, out=h)
+        return gates, squashed
 
-    def _back(self, cells, dstate):
-        _, (_, cs), gates = self.cache
-        dz, dc = LSTMCell.to_sums(gates[:, cells], cs[:-1][cells], cs[1:][cells], *dstate)
-        return dz, np.stack([dz @ self.params["Wh"].T, dc])  # (..., N, 4H) @ (4H, H)
+    def _factors(self):
+        _, (_, cs), (gates, s) = self.cache
+        (i, f, g, o), across = np.moveaxis(gates, 2, 0), 1 - gates
+        across *= gates
+        ai, af, ag, ao = np.moveaxis(across, 2, 0)
+        ai *= g  # these three will meet dc,
+        af *= cs[:-1]
+        ag[...] = tanh_slope(g)
+        ag *= i
+        ao *= s  # and this one dh
+        to_c = tanh_slope(s)
+        to_c *= o
+        return across, to_c, f
+
+    def _back(self, dstate, dz, to_c, f, WhT):
+        dh, dc = dstate
+        dc += dh * to_c  # from the next step, and through h
+        ifg, o = dz[..., :3, :], dz[..., 3, :]
+        ifg *= dc[..., None, :]
+        o *= dh
+        return [dz.reshape(*dh.shape[:-1], -1) @ WhT, dc * f]  # (..., N, 4H) @ (4H, H)
 
 
 class TimeGRU(_TimeLayer):
@@ -443,28 +458,112 @@ class TimeGRU(_TimeLayer):
     GATES = ("r", "u", "n")
 
     def __init__(self, Wx, Wh, b, bh, stateful=False, truncation=None):
-        super().__init__(recurrent_parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh), stateful, truncation)
+        params = recurrent_parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh)
+        super().__init__(params, stateful, truncation)
+        self._half = np.repeat(np.array([0.5, 0.5, 1], Wx.dtype), len(Wh))
+
+    def _folded(self, name):
+        return self.params[name] * self._half
 
     def _run(self, sums, states):
-        (hs,), Wh, bh, gates = states, self.params["Wh"], self.params["bh"], []
-        for t in range(len(sums)):
-            q = hs[t] @ Wh  # (N, H) @ (H, 3H) -> (N, 3H)
-            gate, hs[t + 1] = GRUCell.from_sums(sums[t], q, bh, hs[t])
-            gates.append(gate)
-        return np.stack(gates, axis=1)  # (4, T, N, H)
+        # As in TimeLSTM, σ(a) = ½ tanh(½ a) + ½, with the first half in the weights.
+        (hs,), Wh, bh = states, self._folded("Wh"), self.params["bh"]
+        half, (T, N, H) = np.array(0.5, Wh.dtype), hs[1:].shape
+        gates, ms = sums.reshape(T, N, 3, H), np.empty_like(hs[1:])
+        r, u, n = np.moveaxis(gates, 2, 0)
+        steps = gates[:, :, :2], r, u, n, ms, hs[:-1], hs[1:]
+        for ru, r, u, n, m, h_prev, h in zip(*steps, strict=True):  # all (N, ...)
+            q = np.dot(h_prev, Wh).reshape(N, 3, H)  # (N, H) @ (H, 3H) -> (N, 3H)
+            ru += q[:, :2]
+            np.tanh(ru, out=ru)
+            ru *= half
+            ru += half
+            np.add(q[:, 2], bh, out=m)
+            n += r * m
+            np.tanh(n, out=n)
+            np.subtract(h_prev, n, out=h)
+            h *= u
+            h += n  # (1 - u) n + u h_prev
+        return gates, ms
 
-    def _back(self, cells, dstate):
-        _, (hs,), gates = self.cache
-        da, dq, dh = GRUCell.to_sums(gates[:, cells], hs[:-1][cells], dstate[0])
-        return da, (dh + dq @ self.params["Wh"].T)[None]  # (..., N, 3H) @ (3H, H)
+    def _factors(self):
+        _, (hs,), (gates, ms) = self.cache
+        (r, u, n), across = np.moveaxis(gates, 2, 0), 1 - gates
+        across *= gates
+        ar, au, an = np.moveaxis(across, 2, 0)
+        an[...] = tanh_slope(n)
+        an *= 1 - u
+        au *= hs[:-1] - n
+        ar *= ms
+        ar *= an
+        return across, r, u
+
+    def _back(self, dstate, dz, r, u, WhT):
+        (dh,) = dstate
+        dz *= dh[..., None, :]
+        dq = dz.copy()
+        dn = dq[..., 2, :]
+        dn *= r  # what reset let through
+        return [dh * u + dq.reshape(*dh.shape[:-1], -1) @ WhT]  # (..., N, 3H) @ (3H, H)
 
     def _back_to_weights(self, dsums):
-        _, (hs,), (r, *_) = self.cache
+        _, (hs,), (gates, _) = self.cache
         TN, H = len(dsums), len(self.params["Wh"])
-        dq = dsums.copy()
-        dq[:, 2 * H :] *= r.reshape(TN, H)  # what reset let through
+        ones, dq = np.ones(TN, dsums.dtype), dsums.copy()
+        dq[:, 2 * H :] *= gates[:, :, 0].reshape(TN, H)
         return {
             "Wh": hs[:-1].reshape(TN, H).T @ dq,  # (H, T N) @ (T N, 3H) -> (H, 3H)
-            "b": dsums.sum(axis=0),  # (T N, 3H) -> (3H,)
-            "bh": dq[:, 2 * H :].sum(axis=0),  # (T N, H) -> (H,)
+            "b": ones @ dsums,  # (T N,) @ (T N, 3H) -> (3H,)
+            "bh": ones @ dq[:, 2 * H :],  # (T N,) @ (T N, H) -> (H,)
         }
+
+
+class _OfTokens:
+    """An embedding and a recurrent layer in one: the same numbers with less work.
+
+    Wherever a token stands, its vector meets the same weights. So each distinct token
+    of the batch is multiplied with Wx once, not at every place where it occurs; and on
+    the way back the gradients of those places are added up before they are multiplied.
+    """
+
+    def __init__(self, W, Wx, *weights, **options):
+        super().__init__(Wx, *weights, **options)
+        _validate.floats("W", W, ("V", len(Wx)), dtype=Wx.dtype, like="Wx")
+        if len(W) == 0:
+            raise ValueError(f"W must hold at least one token, got shape {W.shape}")
+        self.params = Parameters(W=W, **self.params)
+
+    def _check(self, xs):
+        V = len(self.params["W"])
+        return len(_validate.indices("xs", xs, ("N", "T"), size=V, what="token ids"))
+
+    def _sums(self, xs):
+        W, Wx, b = self.params["W"], self._folded("Wx"), self._folded("b")
+        if xs.size < 8:  # too few to look for the same among them
+            return W[xs] @ Wx + b  # (T, N, D) @ (D, G H) -> (T, N, G H)
+        tokens, places = np.unique(xs, return_inverse=True)
+        return (W[tokens] @ Wx + b)[places]  # (K, D) @ (D, G H) -> (K, G H), then (T, N, G H)
+
+    def _back_to_inputs(self, xs, dsums):
+        W, Wx = self.params["W"], self.params["Wx"]
+        summed = RowGradient.summed(xs.ravel(), dsums, (len(W), dsums.shape[1]))
+        dWx = W[summed.ids].T @ summed.rows  # (D, K) @ (K, G H) -> (D, G H)
+        rows = summed.rows @ Wx.T  # (K, G H) @ (G H, D) -> (K, D)
+        return None, {"W": RowGradient(summed.ids, rows, W.shape), "Wx": dWx}
+
+
+class TimeTokenRNN(_OfTokens, TimeRNN):
+    """`TimeEmbedding` and `TimeRNN` in one: the same numbers with less work.
+
+    Its parameters are W, the embedding, shape (V, D), and then those of `TimeRNN`. Each
+    distinct token of a batch is multiplied with Wx once, not at every place where it occurs;
+    so is its gradient. `TimeTokenLSTM` and `TimeTokenGRU` do the same with gates.
+    """
+
+
+class TimeTokenLSTM(_OfTokens, TimeLSTM):
+    """`TimeEmbedding` and `TimeLSTM` in one; see `TimeTokenRNN`."""
+
+
+class TimeTokenGRU(_OfTokens, TimeGRU):
+    """`TimeEmbedding` and `TimeGRU` in one; see `TimeTokenRNN`."""

@@ -302,6 +302,15 @@ def test_tokens_are_drawn_with_the_probabilities_of_the_softmax(temperature):
     assert ((counts - wanted) ** 2 / wanted).sum() < 26.1  # by chance 1 in 1000 times above
 
 
+def test_tokens_are_those_that_choice_would_draw():
+    net, rngs = new_lm(scale=1), [np.random.default_rng(3) for _ in range(2)]
+    text = [2]
+    for _ in range(50):
+        p = net.next_probabilities(np.array(text), temperature=1.5)
+        text.append(rngs[0].choice(7, p=p))
+    assert text[1:] == net.sample(2, 50, rng=rngs[1], temperature=1.5).tolist()
+
+
 def test_the_same_generator_writes_the_same_text():
     net = new_lm(scale=0.5)
     assert write(net, length=30) == write(net, length=30)

@@ -37,10 +37,11 @@ from rnnbook import (
     models,
     recurrent,
 )
+from rnnbook.cells import GRUCell, LSTMCell, RNNCell
 from rnnbook.functions import cross_entropy
 from rnnbook.layers import Parameters, RowGradient, SquaredError
 from rnnbook.models import Sequential
-from rnnbook.recurrent import GRUCell, LSTMCell, RNNCell, TimeTokenRNN, Unrolled
+from rnnbook.recurrent import TimeTokenGRU, TimeTokenLSTM, TimeTokenRNN, Unrolled
 
 IDS = np.array([[1, 4, 1, 0], [1, 2, 2, 0]])
 NEXT_IDS = np.array([[4, 1, 0, 3], [2, 2, 0, 3]])
@@ -234,6 +235,14 @@ CASES = {
         lambda a: (TimeTokenRNN(a(5, 3), a(3, 6), a(6, 6), a(6)), IDS),
         lambda p, ids: rnn_of(p, p["W"][ids]),
     ),
+    "TimeTokenLSTM": (
+        lambda a: (TimeTokenLSTM(a(5, 3), a(3, 24), a(6, 24), a(24)), IDS),
+        lambda p, ids: torch_rnn(torch.nn.LSTM, p, p["W"][ids])[0],
+    ),
+    "TimeTokenGRU": (
+        lambda a: (TimeTokenGRU(a(5, 3), a(3, 18), a(6, 18), a(18), a(6)), IDS),
+        lambda p, ids: torch_rnn(torch.nn.GRU, p, p["W"][ids])[0],
+    ),
     "Sequential": (
         lambda a: (
             Sequential(a=Affine(a(3, 4), a(4)), b=Sigmoid(), c=Affine(a(4, 2), a(2))),
@@ -338,7 +347,7 @@ def assert_same(actual, expected):
 def test_every_public_layer_has_a_case():
     promised = {*layers.__all__, *recurrent.__all__, *models.__all__}
     others = {"Network", "LanguageModel", "Parameters", "Reading", "RowGradient"}
-    others |= {"load_parameters", "save_parameters"}
+    others |= {"load_parameters", "save_parameters", "batch_first", "time_first"}
     assert {name.split(",")[0] for name in CASES} == promised - others
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rnnbook import SGD, TimeEmbedding, TimeGRU, TimeLSTM, TimeRNN, check_gradients
 from rnnbook.cells import GRUCell, LSTMCell, RNNCell
 from rnnbook.layers import RowGradient
-from rnnbook.recurrent import TimeTokenRNN, Unrolled
+from rnnbook.recurrent import TimeTokenGRU, TimeTokenLSTM, TimeTokenRNN, Unrolled
 
 # Name: the fused layer, its cell, the name of PyTorch's cell, the number of gates.
 KINDS = {
@@ -23,6 +23,7 @@ KINDS = {
     "LSTM": (TimeLSTM, LSTMCell, "LSTMCell", 4),
     "GRU": (TimeGRU, GRUCell, "GRUCell", 3),
 }
+OF_TOKENS = {"RNN": TimeTokenRNN, "LSTM": TimeTokenLSTM, "GRU": TimeTokenGRU}
 every_kind = pytest.mark.parametrize("kind", KINDS)
 both_paths = pytest.mark.parametrize("path", ["fused", "unrolled"])
 SHAPES = [(3, 7, 4, 5), (1, 6, 2, 3), (4, 1, 3, 2), (1, 1, 2, 3), (2, 5, 1, 1)]  # N, T, D, H
@@ -503,24 +504,31 @@ def test_training_the_arrays_trains_the_layer(kind, path):
 # Tokens ---------------------------------------------------------------------------------
 
 
+def ends(layer):
+    """Return the state that a layer ended in, and the gradient of the one it began in."""
+    parts = {name: getattr(layer, name) for name in layer.NAMES}
+    return parts | {f"d{name}0": getattr(layer, f"d{name}0") for name in layer.NAMES}
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("truncation", [None, 1, 3])
 @pytest.mark.parametrize("V", [1, 4, 90])
-def test_the_token_layer_equals_embedding_and_rnn(V, truncation, dtype):
-    case = Case("RNN", (3, 7, 4, 5), dtype=dtype)
+@every_kind
+def test_a_token_layer_equals_embedding_and_recurrent_layer(kind, V, truncation, dtype):
+    case = Case(kind, (3, 7, 4, 5), dtype=dtype)
     rng = np.random.default_rng(1)
     W, ids = rng.standard_normal((V, 4)).astype(dtype), rng.integers(V, size=(3, 7))
     embed, rnn = TimeEmbedding(W), case.layer(truncation=truncation)
-    fused = TimeTokenRNN(W, **case.params, truncation=truncation)
+    fused = OF_TOKENS[kind](W, **case.params, truncation=truncation)
     for layer in (rnn, fused):
         layer.set_state(*case.state)
     expected = {"hs": rnn.forward(embed.forward(ids))}
     embed.backward(rnn.backward(case.dhs))
-    expected |= {"W": np.asarray(embed.grads["W"]), **rnn.grads, "dh0": rnn.dh0, "h": rnn.h}
+    expected |= {"W": np.asarray(embed.grads["W"]), **rnn.grads, **ends(rnn)}
     results = {"hs": fused.forward(ids)}
     assert fused.backward(case.dhs) is None
     assert isinstance(fused.grads["W"], RowGradient)
-    results |= fused.grads | {"W": np.asarray(fused.grads["W"]), "dh0": fused.dh0, "h": fused.h}
+    results |= fused.grads | {"W": np.asarray(fused.grads["W"]), **ends(fused)}
     assert_close(results, expected, 1e-5 if dtype == np.float32 else 1e-13)
 
 

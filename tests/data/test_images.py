@@ -80,7 +80,7 @@ def test_bad_arguments_for_the_digits_are_refused(error, change, wanted):
 
 
 def test_the_licence_of_the_digits_ships_with_them():
-    text = resources.files("rnnbook").joinpath("digits-LICENSE.txt").read_text(encoding="utf-8")
+    text = resources.files("rnnbook.data").joinpath("digits-LICENSE.txt").read_text(encoding="utf8")
     for part in ("digits.npz", "Alpaydin", "CC BY 4.0", "https://doi.org/10.24432/C50P49"):
         assert part in text
 

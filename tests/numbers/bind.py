@@ -3,8 +3,8 @@
 A line whose two sides still agree is kept, also where its words or its cell's id have changed.
 For a number without one, what is near and has its value is proposed after a question mark:
 read it, and either delete the mark or write what is right. A cell's id alone is enough, if the
-value stands there once. ``tests/project/test_prose.py`` refuses what still has the mark; the diff shows
-what changed. Nothing is proposed from another section of the chapter.
+value stands there once. ``tests/project/test_prose.py`` refuses what still has the mark; the
+diff shows what changed. Nothing is proposed from another section of the chapter.
 """
 
 import difflib
