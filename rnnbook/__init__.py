@@ -1,8 +1,8 @@
 """Recurrent neural networks from scratch: the package under the book.
 
 Read it from the bottom up: `functions`, `layers`, `cells`, `recurrent`, `gradcheck`, `data`,
-`network`, `language`, `models`, `optimizers`, `batches`, `textrun`, `training`. Then `checks`,
-`plots` and `widgets`, which serve the book's pages.
+`network`, `side_by_side`, `language`, `models`, `optimizers`, `batches`, `textrun`, `training`.
+Then `checks`, `plots` and `widgets`, which serve the book's pages.
 ``python -m rnnbook TEXT`` trains a language model on a text of your own.
 """
 

@@ -372,7 +372,7 @@ class SoftmaxWithLoss:
         """Return dL/dx, shaped like the scores, for a scalar upstream gradient `dout`."""
         e = _validate.forwarded(self, self.e)
         weight = e.dtype.type(_validate.real("dout", dout) / self.t.size)
-        return _probabilities_minus_truth(e, self.total, self.t, weight)
+        return probabilities_minus_truth(e, self.total, self.t, weight)
 
 
 class SquaredError:
@@ -512,7 +512,7 @@ class TimeSoftmaxWithLoss:
         """Return dL/dxs, of shape (N, T, V), for a scalar upstream gradient `dout`."""
         e = _validate.forwarded(self, self.e)
         weights = self.mask * e.dtype.type(_validate.real("dout", dout) / self.count)
-        return batch_first(_probabilities_minus_truth(e, self.total, self.t, weights))
+        return batch_first(probabilities_minus_truth(e, self.total, self.t, weights))
 
 
 def time_first(sequences):
@@ -525,7 +525,7 @@ def batch_first(steps):
     return steps.swapaxes(0, 1)
 
 
-def _probabilities_minus_truth(e, total, t, weights):
+def probabilities_minus_truth(e, total, t, weights):
     """Return (softmax - t) times a weight for each row; see `losses_and_exponentials`."""
     rows, C = t.size, e.shape[-1]
     e, total, true = e.reshape(rows, C), total.reshape(rows), (np.arange(rows), t.ravel())

@@ -91,6 +91,8 @@ class Network:
     ----------
     params, grads : dict of str to ndarray
         The parameters, ready for an optimiser, and their gradients.
+    names : dict of str to str
+        Which parameters of the layers these are.
     """
 
     def __init__(self, layers, loss_layer, **names):
@@ -98,15 +100,15 @@ class Network:
         _validate.having("layers", layers, parts, "a Sequential")
         _validate.having("loss_layer", loss_layer, parts, "a layer")
         self.layers, self.loss_layer = layers, loss_layer
-        self._names = names or {name: name for name in layers.params}
-        self.params = Parameters({name: layers.params[n] for name, n in self._names.items()})
+        self.names = names or {name: name for name in layers.params}
+        self.params = Parameters({name: layers.params[n] for name, n in self.names.items()})
         self._pending = False
 
     @property
     def grads(self):
         """The gradients found by the last backward pass, under the names of `params`."""
         grads = self.layers.grads
-        return {name: grads[n] for name, n in self._names.items() if n in grads}
+        return {name: grads[n] for name, n in self.names.items() if n in grads}
 
     def predict(self, x):
         """Return the output of the last layer, before the loss; a state moves on."""

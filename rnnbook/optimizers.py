@@ -17,12 +17,13 @@ class SGD:
 
     Parameters
     ----------
-    lr : float
-        The learning rate :math:`\\eta`, greater than 0.
+    lr : float, or ndarray, shape (R,)
+        The learning rate :math:`\\eta`, greater than 0; or one for each of R networks that
+        train side by side (see `rnnbook.side_by_side`).
     """
 
     def __init__(self, lr):
-        self.lr = _validate.real("lr", lr, above=0)
+        self.lr = _each("lr", lr)
 
     def update(self, params, grads):
         """Take one step, in place, so that every layer sees it.
@@ -31,7 +32,7 @@ class SGD:
         """
         _validate.parameters(params, grads)
         for name, param in params.items():
-            grad, lr = grads[name], param.dtype.type(self.lr)
+            grad, lr = grads[name], _beside(self.lr, "lr", param)
             if isinstance(grad, RowGradient):
                 param[grad.ids] -= lr * grad.rows  # the other rows have no gradient
             else:
@@ -52,8 +53,8 @@ class Adam:
 
     Parameters
     ----------
-    lr : float
-        The learning rate :math:`\\eta`, greater than 0.
+    lr : float, or ndarray, shape (R,)
+        As for `SGD`.
     beta1, beta2 : float
         How much of the running means survives a step, from 0 to below 1.
     eps : float
@@ -64,7 +65,7 @@ class Adam:
     """
 
     def __init__(self, lr=0.001, *, beta1=0.9, beta2=0.999, eps=1e-8):
-        self.lr = _validate.real("lr", lr, above=0)
+        self.lr = _each("lr", lr)
         self.beta1 = _validate.real("beta1", beta1, minimum=0, below=1)
         self.beta2 = _validate.real("beta2", beta2, minimum=0, below=1)
         self.eps = _validate.real("eps", eps, above=0)
@@ -88,7 +89,7 @@ class Adam:
             v += (1 - self.beta2) * (g**2 - v)
             m_hat = m / (1 - self.beta1**self.steps)
             v_hat = v / (1 - self.beta2**self.steps)
-            param -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+            param -= _beside(self.lr, "lr", param) * m_hat / (np.sqrt(v_hat) + self.eps)
 
 
 def clip_gradients(grads, max_norm):
@@ -103,12 +104,13 @@ def clip_gradients(grads, max_norm):
     ----------
     grads : dict of str to ndarray
         What a model's `grads` returns.
-    max_norm : float
-        The longest that the gradient may be, c, greater than 0.
+    max_norm : float, or ndarray, shape (R,)
+        The longest that the gradient may be, c, greater than 0; or that of each of R networks
+        side by side, which are clipped each by itself.
 
     Returns
     -------
-    float
+    float, or ndarray, shape (R,)
         The norm before clipping.
 
     Raises
@@ -122,11 +124,20 @@ def clip_gradients(grads, max_norm):
     networks", ICML 2013.
     """
     _validate.named_arrays("grads", grads)
-    max_norm, arrays = float(_validate.real("max_norm", max_norm, above=0)), []
+    max_norm, arrays = _each("max_norm", max_norm), []
     for name, grad in grads.items():
         _validate.gradient(f"grads[{name!r}]", grad, getattr(grad, "shape", None))
         array = grad.rows if isinstance(grad, RowGradient) else grad
         arrays.append(_validate.writeable(f"grads[{name!r}]", array))
+    if np.ndim(max_norm) == 0:
+        return _clip(arrays, max_norm)
+    for grad in grads.values():
+        _beside(max_norm, "max_norm", grad)
+    return np.array([_clip([a[r] for a in arrays], c) for r, c in enumerate(max_norm)])
+
+
+def _clip(arrays, max_norm):
+    """Clip arrays that have been checked; return their norm."""
     largest = max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)
     if largest == 0:
         return 0.0
@@ -139,12 +150,36 @@ def clip_gradients(grads, max_norm):
     return norm
 
 
+def _each(name, value):
+    """Check a number above 0, or an array of one for each network."""
+    if not isinstance(value, np.ndarray):
+        return float(_validate.real(name, value, above=0))
+    _validate.floats(name, value, ("R",))
+    if not (value > 0).all():
+        raise ValueError(f"{name} must be greater than 0 everywhere, got {value.min()}")
+    return value.copy()
+
+
+def _beside(value, name, param):
+    """Return one number, or one for each of R networks, as a parameter wants it."""
+    if np.ndim(value) == 0:
+        return param.dtype.type(value)
+    if param.ndim != 3 or len(param) != len(value):
+        raise ValueError(
+            f"{name} must be a number, or hold one for each of R networks side by side, whose "
+            f"arrays are (R, in, out); got {len(value)} of them and an array of shape {param.shape}"
+        )
+    return value.astype(param.dtype)[:, None, None]
+
+
 def learn(model, optimizer, batch, max_norm=None):
-    """Make one update: loss, gradient, clip, step; return the loss before it."""
+    """Make one update: loss, gradient, clip, step; return the loss before it, or R losses."""
     loss = model.forward(*batch)
     model.backward()
     grads = model.grads
     if max_norm is not None:
+        if np.ndim(loss) > np.ndim(max_norm):  # networks side by side: each by itself
+            max_norm = np.full(len(loss), float(max_norm))
         clip_gradients(grads, max_norm)
     optimizer.update(model.params, grads)
-    return float(loss)
+    return loss if np.ndim(loss) else float(loss)

@@ -15,6 +15,7 @@ import base64
 import hashlib
 import html
 import io
+import itertools
 import os
 import re
 
@@ -22,12 +23,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
 from ._validate import describe
 
-__all__ = ["draw_graph", "show", "to_svg", "use_style"]
+__all__ = ["draw_graph", "draw_losses", "draw_squares", "show", "to_svg", "two_axes", "use_style"]
 
 # Okabe and Ito's palette: eight colours that every kind of colour vision tells apart.
 BLUE = "#0072B2"
@@ -224,6 +226,58 @@ def alternative(name, value):
     if not value.strip():
         raise ValueError(f"{name} must say what is shown, got an empty string")
     return value
+
+
+def two_axes(width, height, *, gap=0.32):
+    """Return a figure with two axes side by side, its margins fixed: it stays still in a film."""
+    fig, axes = plt.subplots(1, 2, figsize=(width, height), layout="none")
+    fig.subplots_adjust(left=0.11, right=0.98, top=0.9, bottom=0.16, wspace=gap)
+    return fig, axes
+
+
+def draw_losses(ax, updates, losses, *, chance):
+    """Draw the loss of each network on its way, in lines that differ, below a chance level.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    updates : ndarray, shape (K,)
+    losses : ndarray, shape (K, R)
+        In nats, as `rnnbook.training.fit` returns them for R networks side by side.
+    chance : float
+        The loss of a guess.
+    """
+    ax.axhline(chance, color=GREY, ls=":", lw=1.5)
+    ax.text(updates[-1], chance + 0.03, "chance", ha="right", va="bottom", size=11)
+    styles = itertools.cycle(("-", "--", "-.", ":", (0, (5, 1))))
+    for curve, style in zip(losses.T, styles, strict=False):
+        ax.plot(updates, curve, color=BLUE, ls=style, lw=1.4)
+    ax.set(xlabel="updates", ylim=(-0.03, 1.0), yticks=(0, 0.5, 1))
+
+
+def draw_squares(ax, at, counts, links, *, most):
+    """Draw a square with a number in it for each count; each can be clicked.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    at : ndarray, shape (K, 2)
+        The squares' centres; their sides are 1.
+    counts : ndarray of int, shape (K,)
+    links : ndarray of str, shape (K,)
+        Where a click leads; ``"#lag=3"`` sets the explorer's own control.
+    most : int
+        The largest count there can be: the lightest shade.
+    """
+    shades = plt.get_cmap("cividis").resampled(most + 1)
+    corners = at[:, None] + 0.5 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    ax.add_collection(
+        PolyCollection(corners, fc=shades(counts / most), ec=GREY, lw=0.5, urls=links)
+    )
+    for n in np.unique(counts):
+        these = counts == n
+        ink = DARK if n > most / 2 else "white"
+        ax.scatter(*at[these].T, marker=f"${n}$", s=66, lw=0, urls=links[these], fc=ink)
 
 
 def draw_graph(ax, nodes, edges, *, active=()):

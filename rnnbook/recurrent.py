@@ -209,6 +209,7 @@ class _TimeLayer(_Recurrent):
     """
 
     GATES = ()
+    _times = staticmethod(np.dot)  # a product of states (..., N, H) with weights
 
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
@@ -253,7 +254,7 @@ class _TimeLayer(_Recurrent):
             By the names in `NAMES` and in `GATES`.
         """
         _, states, local = _validate.forwarded(self, self.cache)
-        gates = np.moveaxis(local[0], 2, 0) if self.GATES else ()  # (G, T, N, H)
+        gates = np.moveaxis(local[0], -2, 0) if self.GATES else ()  # (G, T, N, H)
         return tuple(
             {name: batch_first(part.copy()) for name, part in zip(names, parts, strict=True)}
             for names, parts in ((self.NAMES, states[:, 1:]), (self.GATES, gates))
@@ -279,7 +280,7 @@ class _TimeLayer(_Recurrent):
 
     def _back_through_all(self, dhs, dstate, factors):
         """Visit each cell once, the last one first: full BPTT."""
-        WhT = np.ascontiguousarray(self.params["Wh"].T)
+        WhT = np.ascontiguousarray(self.params["Wh"].mT)
         for dh, *local in zip(dhs[::-1], *(factor[::-1] for factor in factors), strict=True):
             dstate[0] += dh  # a state feeds its output and the next step
             dstate = self._back(dstate, *local, WhT)
@@ -287,28 +288,42 @@ class _TimeLayer(_Recurrent):
 
     def _back_through_window(self, dhs, dstate, factors):
         """Take the losses of all steps back side by side, one cell further at a time."""
-        WhT = np.ascontiguousarray(self.params["Wh"].T)
-        T, dsums = len(dhs), np.zeros_like(factors[0])
-        reaching = [dhs.copy(), *(np.zeros_like(dhs) for _ in dstate[1:])]
-        for lag in range(self.truncation):
+        WhT = np.ascontiguousarray(self.params["Wh"].mT)
+        T, dsums, room = len(dhs), np.empty_like(factors[0]), np.empty_like(factors[0])
+        reaching = [dhs, *(np.zeros_like(dhs) for _ in dstate[1:])]
+        for lag in range(min(T, np.max(self.truncation))):
             # reaching: (T - lag, N, H); what is at t comes from the loss at step t + lag.
-            dsum, *local = (factor[: T - lag] for factor in factors)
-            dsum = dsum.copy()
+            first, *local = (factor[: T - lag] for factor in factors)
+            dsum = room[: T - lag] if lag else dsums
+            dsum[...] = first
             reaching = self._back(reaching, dsum, *local, WhT)
-            dsums[: T - lag] += dsum
+            if lag:
+                dsums[: T - lag] += dsum
             for total, part in zip(dstate, reaching, strict=True):
                 total += part[0]  # has arrived where the sequence begins
-            reaching = [part[1:] for part in reaching]
+            reaching = [self._reaching(part[1:], lag + 1) for part in reaching]
         return dsums, dstate
+
+    def _reaching(self, part, lag):
+        """Return what the truncation lets through to the cell that lies `lag` steps back."""
+        return part
 
     def _back_to_weights(self, dsums):
         """Return the gradients of the weights that meet the states, and of the biases."""
         _, (hs, *_), _ = self.cache
         TN, H = len(dsums), len(self.params["Wh"])
-        return {
-            "Wh": hs[:-1].reshape(TN, H).T @ dsums,  # (H, T N) @ (T N, G H) -> (H, G H)
-            "b": np.ones(TN, dsums.dtype) @ dsums,  # (T N,) @ (T N, G H) -> (G H,), a fast sum
+        ones, dq = np.ones(TN, dsums.dtype), self._fed_back(dsums)
+        grads = {
+            "Wh": hs[:-1].reshape(TN, H).T @ dq,  # (H, T N) @ (T N, G H) -> (H, G H)
+            "b": ones @ dsums,  # (T N,) @ (T N, G H) -> (G H,), a fast sum
         }
+        if "bh" in self.params:
+            grads["bh"] = ones @ dq[:, -H:]  # (T N,) @ (T N, H) -> (H,)
+        return grads
+
+    def _fed_back(self, dsums):
+        """Return the gradients of the products with the last state, given those of the sums."""
+        return dsums
 
 
 class TimeRNN(_TimeLayer):
@@ -353,17 +368,17 @@ class TimeRNN(_TimeLayer):
     def _run(self, sums, states):
         (hs,), Wh = states, self.params["Wh"]
         for t, z in enumerate(sums):
-            z += np.dot(hs[t], Wh)  # (N, H) @ (H, H) -> (N, H)
+            z += self._times(hs[t], Wh)  # (N, H) @ (H, H) -> (N, H)
             hs[t + 1] = self.f(z)
         return self.df(hs[1:])
 
     def _factors(self):
         _, _, slopes = self.cache
-        return (slopes.copy(),)
+        return (np.copy(slopes),)
 
     def _back(self, dstate, dz, WhT):
         dz *= dstate[0]  # (..., N, H)
-        return [dz @ WhT]  # (..., N, H) @ (H, H) -> (..., N, H)
+        return [self._times(dz, WhT)]  # (..., N, H) @ (H, H) -> (..., N, H)
 
 
 class TimeLSTM(_TimeLayer):
@@ -399,11 +414,10 @@ class TimeLSTM(_TimeLayer):
         # One tanh for all four gates, as σ(a) = ½ tanh(½ a) + ½: the first half is in the
         # weights. For g the halves are 1, and the last one 0.
         (hs, cs), Wh, half, rest = states, self._folded("Wh"), self._half, 1 - self._half
-        T, N, H = hs[1:].shape
-        gates, squashed = sums.reshape(T, N, 4, H), np.empty_like(hs[1:])
-        steps = sums, *np.moveaxis(gates, 2, 0), hs[:-1], cs[:-1], hs[1:], cs[1:], squashed
+        gates, squashed = _split(sums, 4), np.empty_like(hs[1:])
+        steps = sums, *np.moveaxis(gates, -2, 0), hs[:-1], cs[:-1], hs[1:], cs[1:], squashed
         for z, i, f, g, o, h_prev, c_prev, h, c, s in zip(*steps, strict=True):  # all (N, ...)
-            z += np.dot(h_prev, Wh)  # (N, H) @ (H, 4H) -> (N, 4H)
+            z += self._times(h_prev, Wh)  # (N, H) @ (H, 4H) -> (N, 4H)
             np.tanh(z, out=z)
             z *= half
             z += rest
@@ -415,9 +429,9 @@ class TimeLSTM(_TimeLayer):
 
     def _factors(self):
         _, (_, cs), (gates, s) = self.cache
-        (i, f, g, o), across = np.moveaxis(gates, 2, 0), 1 - gates
+        (i, f, g, o), across = np.moveaxis(gates, -2, 0), 1 - gates
         across *= gates
-        ai, af, ag, ao = np.moveaxis(across, 2, 0)
+        ai, af, ag, ao = np.moveaxis(across, -2, 0)
         ai *= g  # these three will meet dc,
         af *= cs[:-1]
         ag[...] = tanh_slope(g)
@@ -433,7 +447,7 @@ class TimeLSTM(_TimeLayer):
         ifg, o = dz[..., :3, :], dz[..., 3, :]
         ifg *= dc[..., None, :]
         o *= dh
-        return [dz.reshape(*dh.shape[:-1], -1) @ WhT, dc * f]  # (..., N, 4H) @ (4H, H)
+        return [self._times(_join(dz), WhT), dc * f]  # (..., N, 4H) @ (4H, H)
 
 
 class TimeGRU(_TimeLayer):
@@ -468,17 +482,15 @@ class TimeGRU(_TimeLayer):
     def _run(self, sums, states):
         # As in TimeLSTM, σ(a) = ½ tanh(½ a) + ½, with the first half in the weights.
         (hs,), Wh, bh = states, self._folded("Wh"), self.params["bh"]
-        half, (T, N, H) = np.array(0.5, Wh.dtype), hs[1:].shape
-        gates, ms = sums.reshape(T, N, 3, H), np.empty_like(hs[1:])
-        r, u, n = np.moveaxis(gates, 2, 0)
-        steps = gates[:, :, :2], r, u, n, ms, hs[:-1], hs[1:]
+        half, gates, ms = np.array(0.5, Wh.dtype), _split(sums, 3), np.empty_like(hs[1:])
+        steps = gates[..., :2, :], *np.moveaxis(gates, -2, 0), ms, hs[:-1], hs[1:]
         for ru, r, u, n, m, h_prev, h in zip(*steps, strict=True):  # all (N, ...)
-            q = np.dot(h_prev, Wh).reshape(N, 3, H)  # (N, H) @ (H, 3H) -> (N, 3H)
-            ru += q[:, :2]
+            q = _split(self._times(h_prev, Wh), 3)  # (N, H) @ (H, 3H) -> (N, 3H)
+            ru += q[..., :2, :]
             np.tanh(ru, out=ru)
             ru *= half
             ru += half
-            np.add(q[:, 2], bh, out=m)
+            np.add(q[..., 2, :], bh, out=m)
             n += r * m
             np.tanh(n, out=n)
             np.subtract(h_prev, n, out=h)
@@ -488,9 +500,9 @@ class TimeGRU(_TimeLayer):
 
     def _factors(self):
         _, (hs,), (gates, ms) = self.cache
-        (r, u, n), across = np.moveaxis(gates, 2, 0), 1 - gates
+        (r, u, n), across = np.moveaxis(gates, -2, 0), 1 - gates
         across *= gates
-        ar, au, an = np.moveaxis(across, 2, 0)
+        ar, au, an = np.moveaxis(across, -2, 0)
         an[...] = tanh_slope(n)
         an *= 1 - u
         au *= hs[:-1] - n
@@ -501,21 +513,27 @@ class TimeGRU(_TimeLayer):
     def _back(self, dstate, dz, r, u, WhT):
         (dh,) = dstate
         dz *= dh[..., None, :]
-        dq = dz.copy()
+        dq = np.copy(dz)
         dn = dq[..., 2, :]
         dn *= r  # what reset let through
-        return [dh * u + dq.reshape(*dh.shape[:-1], -1) @ WhT]  # (..., N, 3H) @ (3H, H)
+        return [dh * u + self._times(_join(dq), WhT)]  # (..., N, 3H) @ (3H, H)
 
-    def _back_to_weights(self, dsums):
-        _, (hs,), (gates, _) = self.cache
-        TN, H = len(dsums), len(self.params["Wh"])
-        ones, dq = np.ones(TN, dsums.dtype), dsums.copy()
-        dq[:, 2 * H :] *= gates[:, :, 0].reshape(TN, H)
-        return {
-            "Wh": hs[:-1].reshape(TN, H).T @ dq,  # (H, T N) @ (T N, 3H) -> (H, 3H)
-            "b": ones @ dsums,  # (T N,) @ (T N, 3H) -> (3H,)
-            "bh": ones @ dq[:, 2 * H :],  # (T N,) @ (T N, H) -> (H,)
-        }
+    def _fed_back(self, dsums):
+        _, _, (gates, _) = self.cache
+        r, dq = gates[..., 0, :], np.copy(dsums)
+        H = r.shape[-1]
+        dq[..., 2 * H :] *= r.reshape(*dq.shape[:-1], H)
+        return dq
+
+
+def _split(sums, gates):
+    """Show sums of shape (..., G H) as (..., G, H)."""
+    return sums.reshape(*sums.shape[:-1], gates, -1)
+
+
+def _join(gates):
+    """Show an array of shape (..., G, H) as (..., G H)."""
+    return gates.reshape(*gates.shape[:-2], -1)
 
 
 class _OfTokens:

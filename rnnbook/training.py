@@ -18,6 +18,7 @@ __all__ = [
     "Checkpoint",
     "History",
     "TextRun",
+    "band",
     "clip_gradients",
     "fit",
     "minibatches",
@@ -56,7 +57,7 @@ def train(model, optimizer, x, t, *, batch_size, steps, rng, held_out=None, eval
     model : object
         With ``forward(x, t)``, ``backward()``, ``params``, ``grads`` and ``accuracy(x, t)``.
     optimizer : object
-        With ``learn(params, grads)``.
+        With ``update(params, grads)``.
     x, t : ndarray
         The training examples and their labels.
     batch_size, steps : int
@@ -107,19 +108,20 @@ def fit(model, optimizer, batches, *, steps=None, max_norm=None):
     Parameters
     ----------
     model : object
-        With ``forward(x, t)``, ``backward()``, ``params`` and ``grads``.
+        With ``forward(x, t)``, ``backward()``, ``params`` and ``grads``; or R of them at once,
+        `rnnbook.side_by_side.Networks`.
     optimizer : object
-        With ``learn(params, grads)``.
+        With ``update(params, grads)``.
     batches : iterable of (x, t)
     steps : int, optional
         How many batches to take. Without it, all; then they must come to an end.
-    max_norm : float, optional
-        Clip the gradients to this norm.
+    max_norm : float, or ndarray, shape (R,), optional
+        Clip the gradients to this norm, those of each network by themselves.
 
     Returns
     -------
-    ndarray, shape (steps,)
-        The loss of each batch before its update.
+    ndarray, shape (steps,) or (steps, R)
+        The loss of each batch before its update, of each network.
 
     Raises
     ------
@@ -129,19 +131,45 @@ def fit(model, optimizer, batches, *, steps=None, max_norm=None):
     _validate.having("model", model, ("forward", "backward", "params", "grads"), "a model")
     _validate.having("optimizer", optimizer, ("update",), "an optimiser")
     _validate.having("batches", batches, ("__iter__",), "an iterable of (x, t)")
-    if max_norm is not None:
+    if max_norm is not None and not isinstance(max_norm, np.ndarray):
         _validate.real("max_norm", max_norm, above=0)
     if steps is None:
         batches = list(batches)
         steps = len(batches)
     steps = _validate.integer("steps", steps, minimum=0)
-    losses, batches = np.empty(steps), iter(batches)
+    losses, batches = [], iter(batches)
     for step in progress(range(steps), "training"):
         batch = next(batches, None)
         if batch is None:
             raise ValueError(f"batches must hold at least {steps}, got {step}")
-        losses[step] = learn(model, optimizer, batch, max_norm)
-    return losses
+        losses.append(learn(model, optimizer, batch, max_norm))
+    return np.array(losses, float)
+
+
+def band(values, low, high):
+    """Write numbers that hang on rounding: the range that holds them, if it does.
+
+    Another processor, another build of NumPy round otherwise, and after hundreds of updates
+    one network more or less has learned. What stays true is a range. Values outside of it
+    are written as they are.
+
+    Parameters
+    ----------
+    values : number or array of numbers
+    low, high : number
+        The ends of the range, found over many runs.
+
+    Returns
+    -------
+    str
+        ``"3 to 17"``, or a single number where both ends are the same.
+    """
+    ends = np.min(values), np.max(values)
+    if low <= ends[0] and ends[1] <= high:
+        written = [f"{end:,}" for end in (low, high)]
+    else:
+        written = [f"{end:,.1f}".removesuffix(".0") for end in ends]
+    return " to ".join(dict.fromkeys(written))
 
 
 def progress(items, label, *, delay=2.0, stream=None):

@@ -114,7 +114,7 @@ def test_adam_serves_one_set_of_parameters():
         (ValueError, np.inf, "inf"),
         (TypeError, "0.1", "str '0.1'"),
         (TypeError, None, "NoneType None"),
-        (TypeError, np.ones(2), "an array of shape (2,)"),
+        (TypeError, [0.1, 0.2], "list [0.1, 0.2]"),
     ],
 )
 def test_a_bad_learning_rate_is_refused(optimiser, error, lr, got):

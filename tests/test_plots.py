@@ -235,3 +235,42 @@ def test_nodes_without_room_for_an_arrow_are_refused():
 def test_an_edge_to_nowhere_is_named():
     with pytest.raises(ValueError, match="edges must join nodes, x, y, f, z; got 'g'"):
         graph([("x", "g", "", "")])
+
+
+# What chapters share ----------------------------------------------------------------------
+
+
+def test_two_axes_stand_where_every_frame_has_them():
+    boxes = []
+    for title in ("short", "a title of two lines\nand more"):
+        fig, axes = plots.two_axes(6, 3.3)
+        axes[0].set_title(title)
+        fig.canvas.draw()
+        boxes.append([ax.get_position().bounds for ax in axes])
+        plt.close(fig)
+    assert boxes[0] == boxes[1]
+
+
+def test_losses_differ_in_more_than_colour_and_end_at_their_own_updates():
+    fig, ax = plt.subplots()
+    updates = np.array([10, 20, 30])
+    plots.draw_losses(ax, updates, np.arange(15.0).reshape(3, 5), chance=0.7)
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert [line.get_ydata()[-1] for line in lines] == [10, 11, 12, 13, 14]
+    assert len({line._unscaled_dash_pattern for line in lines if line.is_dashed()} | {0}) == 5
+    assert "chance" in [text.get_text() for text in ax.texts]
+    plt.close(fig)
+
+
+def test_squares_say_their_count_in_ink_that_shows():
+    fig, ax = plt.subplots()
+    at, counts = np.array([(1, 1), (2, 1), (3, 1)]), np.array([0, 3, 5])
+    plots.draw_squares(ax, at, counts, np.array(["#k=1", "#k=2", "#k=3"]), most=5)
+    squares, *numbers = ax.collections
+    assert list(squares.get_urls()) == ["#k=1", "#k=2", "#k=3"]
+    assert [number.get_urls()[0] for number in numbers] == ["#k=1", "#k=2", "#k=3"]
+    for n, number in zip(counts, numbers, strict=True):
+        ground = squares.get_facecolor()[list(counts).index(n)][:3]
+        light, dark = sorted((luminance(ground), luminance(number.get_facecolor()[0][:3])))
+        assert (dark + 0.05) / (light + 0.05) > 3
+    plt.close(fig)

@@ -11,7 +11,7 @@ from helpers import refusal
 
 from rnnbook import SGD, Adam, TwoLayerNet, training
 from rnnbook.batches import minibatches
-from rnnbook.training import fit, progress, train
+from rnnbook.training import band, fit, progress, train
 
 # The training loop --------------------------------------------------------------------
 
@@ -282,3 +282,30 @@ def test_the_bar_goes_to_standard_error(watch, capsys):
 def test_what_has_no_size_has_no_progress():
     with refusal(TypeError, "items must be a sized collection", "got generator"):
         list(progress((i for i in range(3)), "training"))
+
+
+# What hangs on rounding -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "ends", "written"),
+    [
+        (7, (3, 17), "3 to 17"),
+        (3, (3, 17), "3 to 17"),
+        (17, (3, 17), "3 to 17"),
+        (18, (3, 17), "18"),
+        (2, (3, 17), "2"),
+        (20, (20, 20), "20"),
+        (np.int64(5), (9, 0), "5"),  # no range holds anything
+        (0.7, (0.65, 0.85), "0.65 to 0.85"),
+        (0.6123, (0.65, 0.85), "0.6"),
+        (9_600.0, (7_200, 10_400), "7,200 to 10,400"),
+        (12_000.0, (7_200, 10_400), "12,000"),
+        (np.array([9.3, 10.6]), (9, 11), "9 to 11"),
+        (np.array([8.31, 10.6]), (9, 11), "8.3 to 10.6"),
+        (np.array([4.0, 4.0]), (9, 11), "4"),
+        (np.inf, (0, 5), "inf"),
+    ],
+)
+def test_a_band_is_written_where_it_holds_the_values(values, ends, written):
+    assert band(values, *ends) == written

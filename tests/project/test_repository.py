@@ -33,6 +33,7 @@ ORDER = [
     "optimizers",
     "models",
     "language",
+    "side_by_side",
     "network",
     "data",
     "gradcheck",
