@@ -88,7 +88,7 @@ bind: environment
 
 ## Measure: the package beside PyTorch and others, the weight of the pages, the time of a build.
 bench: book torch
-	@for benchmark in rnnlm adder gradient_cost "book --build"; do \
+	@for benchmark in language_models adder gradient_cost "book --build"; do \
 	set -- $$benchmark; RNNBOOK_QUIET=1 $(RUN)/python benchmarks/$$1.py $$2 || exit 1; done \
 	    || $(call fail,a benchmark$(comma) see above)
 

@@ -188,13 +188,13 @@ def _exponentials(x):
     m, total, e = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype), np.empty_like(rows)
     ones = np.ones(rows.shape[1], x.dtype)
     few = max(1, 2**17 // rows.shape[1])  # rows that stay in the processor's cache
-    for start in range(0, len(rows), few):
-        part = slice(start, start + few)
-        rows[part].max(axis=1, out=m[part])
-        with np.errstate(over="ignore"):  # may reach -inf, and exp(-inf) = 0 is right
+    with np.errstate(over="ignore"):  # may reach -inf, and exp(-inf) = 0 is right
+        for start in range(0, len(rows), few):
+            part = slice(start, start + few)
+            rows[part].max(axis=1, out=m[part])
             np.subtract(rows[part], m[part, None], out=e[part])
-        np.exp(e[part], out=e[part])
-        np.dot(e[part], ones, out=total[part])  # (few, C) @ (C,) -> (few,), a fast sum
+            np.exp(e[part], out=e[part])
+            np.dot(e[part], ones, out=total[part])  # (few, C) @ (C,) -> (few,), a fast sum
     return m.reshape(x.shape[:-1]), e.reshape(x.shape), total.reshape(x.shape[:-1])
 
 

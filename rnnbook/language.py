@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _validate
 from .functions import one_hot, softmax
-from .layers import TimeAffine, TimeSoftmaxWithLoss
+from .layers import TimeAffine, TimeSoftmaxWithLoss, time_first
 from .network import Network, Sequential, normal_weights
 from .recurrent import TimeTokenGRU, TimeTokenLSTM, TimeTokenRNN
 
@@ -49,11 +49,7 @@ class LanguageModel(Network):
         layers = Sequential(rnn=rnn, affine=affine)
         names = {name: name for name in layers.params if name != "rnn.W"}
         super().__init__(layers, TimeSoftmaxWithLoss(), **{"embed.W": "rnn.W"}, **names)
-
-    @property
-    def rnn(self):
-        """The recurrent layer, which holds the state."""
-        return self.layers.layers["rnn"]
+        self.rnn, self.affine = rnn, affine
 
     def forward(self, xs, ts):
         """Return the mean loss in nats per token, and move the state on.
@@ -70,11 +66,18 @@ class LanguageModel(Network):
         _validate.indices("ts", ts, xs.shape, size=V, what="token ids")
         if xs.size == 0:
             raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
-        return super().forward(xs, ts)
+        self.rnn.check_batch(xs)
+        self._pending = False
+        scores = _scores((self.rnn, self.affine), time_first(xs))
+        loss = self.loss_layer.forward_steps(scores, time_first(ts))
+        self._pending = True
+        return _validate.finite("the loss", loss)
 
     def backward(self, dout=1.0):
         """Fill `grads`; return nothing, for tokens have no derivative."""
-        super().backward(dout)
+        self._check_pending()
+        dscores = self.loss_layer.backward_steps(_validate.real("dout", dout))
+        self.rnn.backward_steps(self.affine.backward_steps(dscores))
 
     def set_state(self, h, c=None):
         """Begin the next batch in this state, (N, H); an LSTM has two halves, h and c."""
@@ -97,8 +100,8 @@ class LanguageModel(Network):
             The model itself is as before, its state too; so it is after the next three.
         """
         tokens, reader = self._tokens("tokens", tokens), self._reader()
-        scores = reader.forward(tokens[None])[0]  # (K, V)
-        traces = reader.layers["rnn"].trace()
+        scores = _scores(reader, tokens[:, None])[:, 0]  # (K, V)
+        traces = reader[0].trace()
         states, gates = ({name: part[0] for name, part in trace.items()} for trace in traces)
         return Reading(softmax(scores.astype(np.float64)), states, gates)
 
@@ -173,17 +176,17 @@ class LanguageModel(Network):
         N = _validate.integer("batch_size", batch_size, minimum=1, maximum=K)
         reader, loss_layer, total = self._reader(), TimeSoftmaxWithLoss(), 0.0
         T = max(1, 2**20 // (V + 8 * H) // N)  # steps that take a few megabytes
-        starts = np.arange(N)[:, None] * (K // N)
+        starts = np.arange(N) * (K // N)
         for k in range(0, K // N, T):
-            places = starts + np.arange(k, min(k + T, K // N))  # (N, T)
-            loss = loss_layer.forward(reader.forward(tokens[places]), tokens[places + 1])
+            places = np.arange(k, min(k + T, K // N))[:, None] + starts  # (T, N)
+            loss = loss_layer.forward_steps(_scores(reader, tokens[places]), tokens[places + 1])
             total += float(loss) * places.size
         if rest := K % N:  # fewer than N: the last reader goes on alone
-            rnn = reader.layers["rnn"]
+            rnn, _ = reader
             rnn.set_state(*(getattr(rnn, name)[-1:] for name in rnn.NAMES))
-            scores = reader.forward(tokens[None, -rest - 1 : -1])
-            total += float(loss_layer.forward(scores, tokens[None, -rest:])) * rest
-        return total / K
+            scores = _scores(reader, tokens[-rest - 1 : -1, None])
+            total += float(loss_layer.forward_steps(scores, tokens[-rest:, None])) * rest
+        return _validate.finite("the loss", np.float64(total / K)).item()
 
     def _tokens(self, name, tokens):
         V = len(self.params["embed.W"])
@@ -195,7 +198,13 @@ class LanguageModel(Network):
 
     def _reader(self):
         """Return layers that share the weights, but have a state and a memory of their own."""
-        return Sequential(rnn=self.rnn.reader(), affine=copy.copy(self.layers.layers["affine"]))
+        return self.rnn.reader(), copy.copy(self.affine)
+
+
+def _scores(layers, tokens):
+    """Read tokens (T, N), which have been checked, on; return the scores (T, N, V)."""
+    rnn, affine = layers
+    return affine.forward_steps(rnn.forward_steps(tokens))
 
 
 def _draw(p, rng):
@@ -207,7 +216,7 @@ def _draw(p, rng):
 
 def _expected(reader, tokens, temperature):
     """Read on; return the probabilities of the next token, float64, shape (V,)."""
-    scores = reader.forward(tokens[None])[0, -1].astype(np.float64)
+    scores = _scores(reader, tokens[:, None])[-1, 0].astype(np.float64)
     if temperature > 0:
         return softmax(scores / temperature)
     return one_hot(np.array(scores.argmax()), len(scores))

@@ -9,6 +9,10 @@ so it may be called again. A second ``forward`` replaces what was kept.
 
 What is kept may be the very arrays that went in, and ``backward`` takes the parameters
 as they are when it runs: change neither between the two.
+
+Layers for sequences take the batch first and check their arguments. Inside, time comes
+first. ``forward_steps`` and ``backward_steps`` are that inside: for models that have
+checked everything at their own door.
 """
 
 import numpy as np
@@ -32,6 +36,9 @@ __all__ = [
     "TimeEmbedding",
     "TimeSoftmaxWithLoss",
     "batch_first",
+    "distinct",
+    "probabilities_minus_truth",
+    "sum_rows",
     "time_first",
 ]
 
@@ -247,20 +254,8 @@ class RowGradient(np.lib.mixins.NDArrayOperatorsMixin):
     @classmethod
     def summed(cls, ids, rows, shape):
         """Add up the rows that belong to one id; `ids` may come in any order."""
-        if len(ids) <= 128:  # few: a product with their one-hot rows is the fastest sum
-            used = np.unique(ids)
-            one_hot = (used[:, None] == ids).astype(rows.dtype)
-            return cls(used, one_hot @ rows, shape)  # (K, M) @ (M, D) -> (K, D)
-        order = np.argsort(ids, kind="stable")
-        ids = ids[order]
-        new = np.ones(len(ids), bool)
-        new[1:] = ids[1:] != ids[:-1]
-        first = np.flatnonzero(new)
-        summed = np.empty((len(first), rows.shape[1]), rows.dtype)
-        for start in range(0, rows.shape[1], 64):  # columns that stay in the processor's cache
-            few = slice(start, start + 64)
-            np.add.reduceat(rows[order, few], first, axis=0, out=summed[:, few])
-        return cls(ids[first], summed, shape)
+        used, places = distinct(ids, shape[0])
+        return cls(used, sum_rows(places, len(used), rows), shape)
 
     @property
     def dtype(self):
@@ -436,28 +431,36 @@ class TimeAffine(Affine):
 
     def forward(self, xs):
         """Map inputs of shape (N, T, D) to outputs of shape (N, T, H)."""
+        W = self.params["W"]
+        _validate.floats("xs", xs, ("N", "T", len(W)), dtype=W.dtype, like="W")
+        return batch_first(self.forward_steps(time_first(xs)))
+
+    def forward_steps(self, xs):
+        """Map inputs (T, N, D) to outputs (T, N, H), unchecked."""
         W, b = self.params["W"], self.params["b"]
-        D, H = W.shape
-        _validate.floats("xs", xs, ("N", "T", D), dtype=W.dtype, like="W")
-        N, T, _ = xs.shape
-        self.x = time_first(xs)
-        ys = self.x.reshape(T * N, D) @ W  # (T N, D) @ (D, H) -> (T N, H)
+        (T, N, D), self.x = xs.shape, xs
+        ys = xs.reshape(T * N, D) @ W  # (T N, D) @ (D, H) -> (T N, H)
         ys += b
-        return batch_first(ys.reshape(T, N, H))
+        return ys.reshape(T, N, -1)
 
     def backward(self, dout):
         """Return dL/dxs, of shape (N, T, D); put dL/dW and dL/db into `grads`."""
         xs, W = _validate.forwarded(self, self.x), self.params["W"]
-        (T, N, D), H = xs.shape, W.shape[1]
-        _validate.dout(dout, (N, T, H), W.dtype, look=False)
-        xs, rows = xs.reshape(T * N, D), time_first(dout).reshape(T * N, H)
-        with np.errstate(over="ignore", invalid="ignore"):
-            db = np.ones(T * N, W.dtype) @ rows  # (T N,) @ (T N, H) -> (H,), a fast sum
-        if not np.isfinite(db).all():  # a finite sum has finite terms: no need to look
-            _validate.finite("dout", dout)
-        self.grads = {"W": xs.T @ rows, "b": db}  # (D, T N) @ (T N, H) -> (D, H)
+        (T, N, _), H = xs.shape, W.shape[1]
+        _validate.dout(dout, (N, T, H), W.dtype)
+        return batch_first(self.backward_steps(time_first(dout)))
+
+    def backward_steps(self, dout):
+        """Return dL/dxs, (T, N, D), unchecked; fill `grads`."""
+        xs, W = self.x, self.params["W"]
+        T, N, D = xs.shape
+        rows = dout.reshape(T * N, -1)
+        self.grads = {
+            "W": xs.reshape(T * N, D).T @ rows,  # (D, T N) @ (T N, H) -> (D, H)
+            "b": np.ones(T * N, W.dtype) @ rows,  # (T N,) @ (T N, H) -> (H,), a fast sum
+        }
         dxs = rows @ W.T  # (T N, H) @ (H, D) -> (T N, D)
-        return batch_first(dxs.reshape(T, N, D))
+        return dxs.reshape(T, N, D)
 
 
 class TimeSoftmaxWithLoss:
@@ -498,21 +501,59 @@ class TimeSoftmaxWithLoss:
         _validate.floats("xs", xs, ("N", "T", "V"))
         if xs.size == 0:
             raise ValueError(f"xs must not be empty, got shape {xs.shape}")
-        N, T, _ = xs.shape
-        if mask is None:
-            mask = np.ones((N, T), bool)
-        _validate.mask("mask", mask, (N, T))
-        self.t = time_first(_validate.labels("ts", ts, xs.shape, mask=mask))
-        self.mask, self.count = time_first(mask), int(mask.sum())
+        if mask is not None:
+            _validate.mask("mask", mask, xs.shape[:2])
+        ts = _validate.labels("ts", ts, xs.shape, mask=mask)
+        mask = None if mask is None else time_first(mask)
+        return self.forward_steps(time_first(xs), time_first(ts), mask)
+
+    def forward_steps(self, xs, ts, mask=None):
+        """Return the mean loss of scores (T, N, V) and true tokens (T, N), unchecked."""
+        self.t, self.mask = ts, mask
         self.e = None  # gives back its memory, which may be large, before more is taken
-        losses, self.e, self.total = losses_and_exponentials(time_first(xs), self.t)
-        return (losses[self.mask] / self.count).sum()
+        losses, self.e, self.total = losses_and_exponentials(xs, ts)
+        losses = losses if mask is None else losses[mask]
+        self.count = losses.size
+        return (losses / self.count).sum()
 
     def backward(self, dout=1.0):
         """Return dL/dxs, of shape (N, T, V), for a scalar upstream gradient `dout`."""
-        e = _validate.forwarded(self, self.e)
-        weights = self.mask * e.dtype.type(_validate.real("dout", dout) / self.count)
-        return batch_first(probabilities_minus_truth(e, self.total, self.t, weights))
+        _validate.forwarded(self, self.e)
+        return batch_first(self.backward_steps(_validate.real("dout", dout)))
+
+    def backward_steps(self, dout):
+        """Return dL/dxs, (T, N, V), unchecked."""
+        e, weight = self.e, self.e.dtype.type(dout / self.count)
+        weights = weight if self.mask is None else self.mask * weight
+        return probabilities_minus_truth(e, self.total, self.t, weights)
+
+
+def distinct(ids, size):
+    """Return the ids that occur, rising, and for each place the number of its id among them.
+
+    What `numpy.unique` does, and faster, as long as a table of all ids is not far too large.
+    """
+    if size > 32 * ids.size:
+        return np.unique(ids, return_inverse=True)
+    met = np.zeros(size, bool)
+    met[ids] = True
+    used = np.flatnonzero(met)
+    number = np.empty(size, np.intp)
+    number[used] = np.arange(len(used))
+    return used, number[ids]
+
+
+def sum_rows(places, count, rows):
+    """Add up the rows (M, D) of each place 0 to count - 1, at least one for each: (count, D)."""
+    if len(rows) <= 128:  # few: a product with their one-hot rows is the fastest sum
+        one_hot = (np.arange(count)[:, None] == places).astype(rows.dtype)
+        return one_hot @ rows  # (K, M) @ (M, D) -> (K, D)
+    order, counts = np.argsort(places, kind="stable"), np.bincount(places)
+    first, summed = np.cumsum(counts) - counts, np.empty((count, rows.shape[1]), rows.dtype)
+    for start in range(0, rows.shape[1], 64):  # columns that stay in the processor's cache
+        few = slice(start, start + 64)
+        np.add.reduceat(rows[order, few], first, axis=0, out=summed[:, few])
+    return summed
 
 
 def time_first(sequences):
@@ -526,10 +567,10 @@ def batch_first(steps):
 
 
 def probabilities_minus_truth(e, total, t, weights):
-    """Return (softmax - t) times a weight for each row; see `losses_and_exponentials`."""
+    """Return (softmax - t) times a weight, or one for each row; see `losses_and_exponentials`."""
     rows, C = t.size, e.shape[-1]
     e, total, true = e.reshape(rows, C), total.reshape(rows), (np.arange(rows), t.ravel())
-    weights = np.broadcast_to(weights, t.shape).reshape(rows)
+    weights = weights if np.ndim(weights) == 0 else np.broadcast_to(weights, t.shape).reshape(rows)
     dx = e * (weights / total)[:, None]
     dx[true] = (e[true] / total - 1) * weights
     return dx.reshape(*t.shape, C)

@@ -130,10 +130,14 @@ class Network:
             If the layers' last forward pass was not `forward` but a prediction: its
             memory is not that of the loss.
         """
+        self._check_pending()
+        return self.layers.backward(self.loss_layer.backward(dout))
+
+    def _check_pending(self):
+        """Check that the layers remember the forward pass of the loss."""
         if not self._pending:
             name = type(self).__name__
             raise RuntimeError(f"{name}.backward needs a forward pass right before it")
-        return self.layers.backward(self.loss_layer.backward(dout))
 
     def save(self, path):
         """Write the parameters to a file; see `save_parameters`."""

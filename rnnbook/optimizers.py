@@ -129,7 +129,7 @@ def clip_gradients(grads, max_norm):
         _validate.gradient(f"grads[{name!r}]", grad, getattr(grad, "shape", None))
         array = grad.rows if isinstance(grad, RowGradient) else grad
         arrays.append(_validate.writeable(f"grads[{name!r}]", array))
-    if np.ndim(max_norm) == 0:
+    if isinstance(max_norm, float):
         return _clip(arrays, max_norm)
     for grad in grads.values():
         _beside(max_norm, "max_norm", grad)
@@ -162,7 +162,7 @@ def _each(name, value):
 
 def _beside(value, name, param):
     """Return one number, or one for each of R networks, as a parameter wants it."""
-    if np.ndim(value) == 0:
+    if isinstance(value, float):
         return param.dtype.type(value)
     if param.ndim != 3 or len(param) != len(value):
         raise ValueError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _validate
 from .cells import GRUCell, LSTMCell, RNNCell, activation_of, recurrent_parameters, tanh_slope
-from .layers import Parameters, RowGradient, batch_first, time_first
+from .layers import Parameters, RowGradient, batch_first, distinct, sum_rows, time_first
 
 __all__ = [
     "GRUCell",
@@ -95,24 +95,27 @@ class _Recurrent:
         self._show([None] * len(self.NAMES))
 
     def _check(self, xs):
-        """Check the inputs; return N."""
+        """Check the inputs."""
         Wx = self.params["Wx"]
         _validate.floats("xs", xs, ("N", "T", len(Wx)), dtype=Wx.dtype, like="Wx")
-        return len(xs)
-
-    def _begin_in(self, xs):
-        """Check the inputs; return the state to begin in, shape (S, N, H)."""
-        N, Wh = self._check(xs), self.params["Wh"]
         if xs.size == 0:
             raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
-        if self._begin is None:
-            return np.zeros((len(self.NAMES), N, len(Wh)), Wh.dtype)
-        if self._begin.shape[1] != N:
+        self.check_batch(xs)
+
+    def check_batch(self, xs):
+        """Check that a batch (N, T, ...) fits the state that the layer begins in."""
+        if self._begin is not None and self._begin.shape[1] != len(xs):
             raise ValueError(
                 f"xs must have N = {self._begin.shape[1]}, the batch size of the state that this "
                 f"layer begins in, got shape {xs.shape}; reset_state() forgets that state"
             )
-        return self._begin
+
+    def _begin_with(self, N):
+        """Return the state to begin in, shape (S, N, H)."""
+        Wh = self.params["Wh"]
+        if self._begin is not None:
+            return self._begin
+        return np.zeros((len(self.NAMES), N, len(Wh)), Wh.dtype)
 
     def _end_in(self, state):
         """Keep the state that a sequence ended in; if stateful, the next begins in it."""
@@ -155,8 +158,8 @@ class Unrolled(_Recurrent):
 
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
-        state = self._begin_in(xs)
-        cells, hs = [], []
+        self._check(xs)
+        state, cells, hs = self._begin_with(len(xs)), [], []
         for t in range(xs.shape[1]):
             cells.append(copy.copy(self.cell))
             state = np.reshape(cells[t].forward(xs[:, t], *state), state.shape)
@@ -213,24 +216,35 @@ class _TimeLayer(_Recurrent):
 
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
-        begin = self._begin_in(xs)
-        xs = time_first(xs)
+        self._check(xs)
+        return batch_first(self.forward_steps(time_first(xs)).copy())  # what is kept stays here
+
+    def forward_steps(self, xs):
+        """Map inputs (T, N, D) to hidden states (T, N, H), unchecked."""
+        begin = self._begin_with(xs.shape[1])
         states = np.empty((len(begin), len(xs) + 1, *begin.shape[1:]), begin.dtype)
         states[:, 0] = begin  # states: (S, T + 1, N, H)
         local = self._run(self._sums(xs), states)
         self.cache = xs, states, local
         self._end_in(states[:, -1].copy())
-        return batch_first(states[0, 1:].copy())  # what is kept stays out of reach
+        return states[0, 1:]
 
     def backward(self, dhs):
         """Return dL/dxs, shape (N, T, D); fill `grads`; leave dL/dh0 in `dh0`."""
-        xs, states, _ = _validate.forwarded(self, self.cache)
-        S, T, N, H = states[:, 1:].shape
+        _, states, _ = _validate.forwarded(self, self.cache)
+        _, T, N, H = states[:, 1:].shape
         _validate.dout(dhs, (N, T, H), states.dtype, name="dhs")
+        dxs = self.backward_steps(time_first(dhs))
+        return None if dxs is None else batch_first(dxs)
+
+    def backward_steps(self, dhs):
+        """Return dL/dxs, (T, N, D), or None for tokens, unchecked; fill `grads` and `dh0`."""
+        xs, states, _ = self.cache
+        S, T, N, H = states[:, 1:].shape
         full = self.truncation is None or self.truncation >= T
         back = self._back_through_all if full else self._back_through_window
         dstate = [np.zeros((N, H), states.dtype) for _ in range(S)]
-        dsums, dstate = back(time_first(dhs), dstate, self._factors())
+        dsums, dstate = back(dhs, dstate, self._factors())
         dsums = dsums.reshape(T * N, -1)
         dxs, grads = self._back_to_inputs(xs, dsums)
         self.grads = {**grads, **self._back_to_weights(dsums)}
@@ -276,7 +290,7 @@ class _TimeLayer(_Recurrent):
         (T, N, D), Wx = xs.shape, self.params["Wx"]
         dWx = xs.reshape(T * N, D).T @ dsums  # (D, T N) @ (T N, G H) -> (D, G H)
         dxs = dsums @ Wx.T  # (T N, G H) @ (G H, D) -> (T N, D)
-        return batch_first(dxs.reshape(T, N, D)), {"Wx": dWx}
+        return dxs.reshape(T, N, D), {"Wx": dWx}
 
     def _back_through_all(self, dhs, dstate, factors):
         """Visit each cell once, the last one first: full BPTT."""
@@ -366,9 +380,9 @@ class TimeRNN(_TimeLayer):
         self.f, self.df = activation_of(activation)
 
     def _run(self, sums, states):
-        (hs,), Wh = states, self.params["Wh"]
+        (hs,), Wh, q = states, self.params["Wh"], np.empty_like(sums[0])
         for t, z in enumerate(sums):
-            z += self._times(hs[t], Wh)  # (N, H) @ (H, H) -> (N, H)
+            z += self._times(hs[t], Wh, out=q)  # (N, H) @ (H, H) -> (N, H)
             hs[t + 1] = self.f(z)
         return self.df(hs[1:])
 
@@ -414,10 +428,10 @@ class TimeLSTM(_TimeLayer):
         # One tanh for all four gates, as σ(a) = ½ tanh(½ a) + ½: the first half is in the
         # weights. For g the halves are 1, and the last one 0.
         (hs, cs), Wh, half, rest = states, self._folded("Wh"), self._half, 1 - self._half
-        gates, squashed = _split(sums, 4), np.empty_like(hs[1:])
+        gates, squashed, q = _split(sums, 4), np.empty_like(hs[1:]), np.empty_like(sums[0])
         steps = sums, *np.moveaxis(gates, -2, 0), hs[:-1], cs[:-1], hs[1:], cs[1:], squashed
         for z, i, f, g, o, h_prev, c_prev, h, c, s in zip(*steps, strict=True):  # all (N, ...)
-            z += self._times(h_prev, Wh)  # (N, H) @ (H, 4H) -> (N, 4H)
+            z += self._times(h_prev, Wh, out=q)  # (N, H) @ (H, 4H) -> (N, 4H)
             np.tanh(z, out=z)
             z *= half
             z += rest
@@ -483,14 +497,16 @@ class TimeGRU(_TimeLayer):
         # As in TimeLSTM, σ(a) = ½ tanh(½ a) + ½, with the first half in the weights.
         (hs,), Wh, bh = states, self._folded("Wh"), self.params["bh"]
         half, gates, ms = np.array(0.5, Wh.dtype), _split(sums, 3), np.empty_like(hs[1:])
+        q = np.empty_like(sums[0])  # h Wh of the present step
+        q_ru, q_n = _split(q, 3)[..., :2, :], _split(q, 3)[..., 2, :]
         steps = gates[..., :2, :], *np.moveaxis(gates, -2, 0), ms, hs[:-1], hs[1:]
         for ru, r, u, n, m, h_prev, h in zip(*steps, strict=True):  # all (N, ...)
-            q = _split(self._times(h_prev, Wh), 3)  # (N, H) @ (H, 3H) -> (N, 3H)
-            ru += q[..., :2, :]
+            self._times(h_prev, Wh, out=q)  # (N, H) @ (H, 3H) -> (N, 3H)
+            ru += q_ru
             np.tanh(ru, out=ru)
             ru *= half
             ru += half
-            np.add(q[..., 2, :], bh, out=m)
+            np.add(q_n, bh, out=m)
             n += r * m
             np.tanh(n, out=n)
             np.subtract(h_prev, n, out=h)
@@ -553,21 +569,25 @@ class _OfTokens:
 
     def _check(self, xs):
         V = len(self.params["W"])
-        return len(_validate.indices("xs", xs, ("N", "T"), size=V, what="token ids"))
+        _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
+        if xs.size == 0:
+            raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
+        self.check_batch(xs)
 
     def _sums(self, xs):
         W, Wx, b = self.params["W"], self._folded("Wx"), self._folded("b")
-        if xs.size < 8:  # too few to look for the same among them
-            return W[xs] @ Wx + b  # (T, N, D) @ (D, G H) -> (T, N, G H)
-        tokens, places = np.unique(xs, return_inverse=True)
+        if xs.size == 1:  # as in writing: nothing to look for
+            return W[xs] @ Wx + b  # (1, 1, D) @ (D, G H) -> (1, 1, G H)
+        tokens, places = distinct(xs, len(W))
         return (W[tokens] @ Wx + b)[places]  # (K, D) @ (D, G H) -> (K, G H), then (T, N, G H)
 
     def _back_to_inputs(self, xs, dsums):
         W, Wx = self.params["W"], self.params["Wx"]
-        summed = RowGradient.summed(xs.ravel(), dsums, (len(W), dsums.shape[1]))
-        dWx = W[summed.ids].T @ summed.rows  # (D, K) @ (K, G H) -> (D, G H)
-        rows = summed.rows @ Wx.T  # (K, G H) @ (G H, D) -> (K, D)
-        return None, {"W": RowGradient(summed.ids, rows, W.shape), "Wx": dWx}
+        tokens, places = distinct(xs.ravel(), len(W))
+        summed = sum_rows(places, len(tokens), dsums)  # (K, G H)
+        rows = summed @ Wx.T  # (K, G H) @ (G H, D) -> (K, D)
+        dWx = W[tokens].T @ summed  # (D, K) @ (K, G H) -> (D, G H)
+        return None, {"W": RowGradient(tokens, rows, W.shape), "Wx": dWx}
 
 
 class TimeTokenRNN(_OfTokens, TimeRNN):

@@ -36,6 +36,7 @@ from .layers import (
     Tanh,
     TimeAffine,
     TimeSoftmaxWithLoss,
+    distinct,
     probabilities_minus_truth,
 )
 from .network import Network, Sequential
@@ -357,9 +358,11 @@ class _Recurrences:
         return dxs if dxs is None else _steps(dxs, T)
 
     @staticmethod
-    def _times(states, W):
+    def _times(states, W, out=None):
         """Multiply (R, N, A) or (T, R, N, A) with (R, A, B), each network with its own."""
-        return states @ W if states.ndim == 3 else _steps(_rows(states) @ W, len(states))
+        if states.ndim == 3:
+            return np.matmul(states, W, out=out)
+        return _steps(_rows(states) @ W, len(states))
 
     def _checked(self, xs, R):
         """Return the inputs, ids as one-hot rows."""
@@ -433,12 +436,10 @@ class _OfIds:
         dW[:, ids] = summed @ Wx.mT  # (R, K, G H) @ (R, G H, D) -> (R, K, D)
         return None, {"W": dW, "Wx": W[:, ids].mT @ summed}  # (R, D, K) @ (R, K, G H)
 
-    @staticmethod
-    def _places(xs):
+    def _places(self, xs):
         """Return the distinct ids (K,), and which of them stands at each place, (R or 1, T N)."""
         T, R, N = xs.shape
-        ids, places = np.unique(xs.swapaxes(0, 1), return_inverse=True)
-        return ids, places.reshape(R, T * N)
+        return distinct(xs.swapaxes(0, 1).reshape(R, T * N), self.vocabulary)
 
 
 class _Affines:

@@ -702,13 +702,13 @@ def test_evaluation_in_many_places_begins_in_each_at_the_state_zero(cell, data):
 def test_a_long_text_is_evaluated_in_chunks_that_go_on(cell, monkeypatch):
     net = new_gated((3000, 3, 200), scale=0.1, cell=cell, dtype=np.float64)
     text = some_text(1000, vocabulary=3000)
-    sizes, forward = [], language.TimeSoftmaxWithLoss.forward
+    sizes, forward = [], language.TimeSoftmaxWithLoss.forward_steps
 
     def spy(self, xs, ts):
         sizes.append(ts.size)
         return forward(self, xs, ts)
 
-    monkeypatch.setattr(language.TimeSoftmaxWithLoss, "forward", spy)
+    monkeypatch.setattr(language.TimeSoftmaxWithLoss, "forward_steps", spy)
     loss = net.evaluate(text)
     assert len(sizes) > 4
     assert sum(sizes) == 999
