@@ -165,7 +165,7 @@ def grown(who, cell, sizes):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         step = lambda batch: model.step(optimizer, *map(torch.tensor, batch))  # noqa: E731
     for _ in range(3):
-        step((xs[:, :1], ts[:, :1]))
+        step((xs[:, :3], ts[:, :3]))
     before = peak_memory()
     step((xs, ts))
     print(peak_memory() - before)

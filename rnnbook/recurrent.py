@@ -326,18 +326,18 @@ class _TimeLayer(_Recurrent):
         """Return the gradients of the weights that meet the states, and of the biases."""
         _, (hs, *_), _ = self.cache
         TN, H = len(dsums), len(self.params["Wh"])
-        ones, dq = np.ones(TN, dsums.dtype), self._fed_back(dsums)
+        ones, hs, dqs = np.ones(TN, dsums.dtype), hs[:-1].reshape(TN, H), self._fed_back(dsums)
         grads = {
-            "Wh": hs[:-1].reshape(TN, H).T @ dq,  # (H, T N) @ (T N, G H) -> (H, G H)
+            "Wh": np.hstack([hs.T @ dq for dq in dqs]),  # (H, T N) @ (T N, G H) -> (H, G H)
             "b": ones @ dsums,  # (T N,) @ (T N, G H) -> (G H,), a fast sum
         }
         if "bh" in self.params:
-            grads["bh"] = ones @ dq[:, -H:]  # (T N,) @ (T N, H) -> (H,)
+            grads["bh"] = ones @ dqs[-1]  # (T N,) @ (T N, H) -> (H,)
         return grads
 
     def _fed_back(self, dsums):
-        """Return the gradients of the products with the last state, given those of the sums."""
-        return dsums
+        """Return the gradients of the products with the last state, in blocks of columns."""
+        return [dsums]
 
 
 class TimeRNN(_TimeLayer):
@@ -536,10 +536,8 @@ class TimeGRU(_TimeLayer):
 
     def _fed_back(self, dsums):
         _, _, (gates, _) = self.cache
-        r, dq = gates[..., 0, :], np.copy(dsums)
-        H = r.shape[-1]
-        dq[..., 2 * H :] *= r.reshape(*dq.shape[:-1], H)
-        return dq
+        r, (dru, dn) = gates[..., 0, :], np.split(dsums, [-gates.shape[-1]], axis=-1)
+        return [dru, dn * r.reshape(dn.shape)]
 
 
 def _split(sums, gates):

@@ -403,14 +403,14 @@ class _Recurrences:
 
     def _back_to_weights(self, dsums):
         _, (hs, *_), _ = self.cache
-        dsums, dq = _rows(dsums), _rows(self._fed_back(dsums))
-        ones, H = np.ones((1, dq.shape[1]), dq.dtype), hs.shape[-1]
-        grads = {
-            "Wh": _rows(hs[:-1]).mT @ dq,  # (R, H, T N) @ (R, T N, G H) -> (R, H, G H)
-            "b": ones @ dsums,  # (1, T N) @ (R, T N, G H) -> (R, 1, G H)
+        hs, dqs = _rows(hs[:-1]), [_rows(dq) for dq in self._fed_back(dsums)]
+        ones = np.ones((1, hs.shape[1]), hs.dtype)
+        grads = {  # (R, H, T N) @ (R, T N, G H) -> (R, H, G H), and (1, T N) @ (R, T N, G H)
+            "Wh": np.concatenate([hs.mT @ dq for dq in dqs], axis=-1),
+            "b": ones @ _rows(dsums),
         }
         if "bh" in self.params:
-            grads["bh"] = ones @ dq[..., -H:]  # (1, T N) @ (R, T N, H) -> (R, 1, H)
+            grads["bh"] = ones @ dqs[-1]  # (1, T N) @ (R, T N, H) -> (R, 1, H)
         return grads
 
 
