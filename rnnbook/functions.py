@@ -43,7 +43,7 @@ def sigmoid(x):
 def unchecked_sigmoid(x):
     """Return `sigmoid` of what is known to be finite, for the loops that need it often."""
     e = np.exp(-np.abs(x))  # at most 1
-    return np.where(x >= 0, 1, e)[()] / (1 + e)
+    return np.maximum(x >= 0, e) / (1 + e)
 
 
 def log_sum_exp(x):
