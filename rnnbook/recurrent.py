@@ -307,6 +307,8 @@ class _TimeLayer(_Recurrent):
         reaching = [dhs, *(np.zeros_like(dhs) for _ in dstate[1:])]
         for lag in range(min(T, np.max(self.truncation))):
             # reaching: (T - lag, N, H); what is at t comes from the loss at step t + lag.
+            if lag:
+                reaching = [self._reaching(part[1:], lag) for part in reaching]
             first, *local = (factor[: T - lag] for factor in factors)
             dsum = room[: T - lag] if lag else dsums
             dsum[...] = first
@@ -315,7 +317,6 @@ class _TimeLayer(_Recurrent):
                 dsums[: T - lag] += dsum
             for total, part in zip(dstate, reaching, strict=True):
                 total += part[0]  # has arrived where the sequence begins
-            reaching = [self._reaching(part[1:], lag + 1) for part in reaching]
         return dsums, dstate
 
     def _reaching(self, part, lag):
@@ -382,8 +383,9 @@ class TimeRNN(_TimeLayer):
     def _run(self, sums, states):
         (hs,), Wh, q = states, self.params["Wh"], np.empty_like(sums[0])
         for t, z in enumerate(sums):
-            z += self._times(hs[t], Wh, out=q)  # (N, H) @ (H, H) -> (N, H)
-            hs[t + 1] = self.f(z)
+            self._times(hs[t], Wh, out=q)  # (N, H) @ (H, H) -> (N, H)
+            q += z
+            hs[t + 1] = self.f(q, out=q)
         return self.df(hs[1:])
 
     def _factors(self):

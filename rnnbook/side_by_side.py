@@ -96,6 +96,7 @@ class Networks(Network):
         if len(recurrent) != 1:
             raise ValueError(f"networks must have one recurrent layer, got {len(recurrent)}")
         (self.rnn,) = recurrent
+        self.rnn.first = next(iter(layers.values())) is self.rnn
         alone = first.layers.params if isinstance(first, Network) else first.params
         self._shapes = {name: alone[self.names[name]].shape for name in self.params}
 
@@ -124,6 +125,10 @@ class Networks(Network):
                 f"got {_validate.describe(links)}"
             )
         self.rnn.links = links
+
+    def backward(self, dout=1.0):
+        """Fill `grads`; return nothing, for what all networks share has no one derivative."""
+        super().backward(dout)
 
     def reset_state(self):
         """Forget what was read: all networks begin at the state zero."""
@@ -229,8 +234,10 @@ class _Losses:
                 f"got {_validate.describe(ts)}"
             )
         weights = np.asarray(1 / (T * N) if self.weights is None else self.weights, scores.dtype)
-        ts = np.broadcast_to(ts, (T, R, N, *ts.shape[3:]))
-        return [a.swapaxes(0, 1) for a in (scores, ts, np.broadcast_to(weights, (T, R, N)))]
+        weights = np.broadcast_to(weights, (T, R, N)) if weights.ndim else weights[None, None]
+        if ts.shape[1] < R:
+            ts = np.broadcast_to(ts, (T, R, N, *ts.shape[3:]))
+        return [a.swapaxes(0, 1) for a in (scores, ts, weights)]
 
 
 class SoftmaxLosses(_Losses):
@@ -247,7 +254,8 @@ class SoftmaxLosses(_Losses):
         _validate.indices("ts", ts, scores.shape[:3], size=scores.shape[-1], what="class ids")
         losses, e, total = losses_and_exponentials(scores, ts)
         self.cache = e, total, ts
-        return (losses * self.weighed).sum(axis=(1, 2))
+        losses *= self.weighed
+        return losses.sum(axis=(1, 2))
 
     def backward(self, dout=1.0):
         """Return the gradients of the scores, (T, R, N, V)."""
@@ -316,7 +324,7 @@ class _Recurrences:
         if any(layer.truncation is not None for layer in layers):
             every = [layer.truncation or np.iinfo(int).max for layer in layers]
             self._truncation = np.array(every)[:, None, None]
-        self.links, self.cache = None, None
+        self.links, self.cache, self.first = None, None, False
         self.reset_state()
 
     @property
@@ -343,10 +351,10 @@ class _Recurrences:
         return np.copy(states[0, 1:])
 
     def backward(self, dhs):
-        """Return dL/dxs of each network, (T, R, N, D), or None for ids; fill `grads`."""
+        """Fill `grads`; return dL/dxs, (T, R, N, D), or None where `first` or for ids."""
         xs, states, _ = _validate.forwarded(self, self.cache)
         S, T, R, N, H = states[:, 1:].shape
-        _validate.dout(dhs, (T, R, N, H), states.dtype, name="dhs")
+        _validate.dout(dhs, (T, R, N, H), states.dtype, name="dhs", look=False)
         back = self._back_through_all if self.truncation is None else self._back_through_window
         back = back if self.links is None else self._back_through_links
         dstate = [np.zeros((R, N, H), states.dtype) for _ in range(S)]
@@ -399,7 +407,7 @@ class _Recurrences:
 
     def _back_to_inputs(self, xs, dsums):
         dWx = _rows(xs).mT @ dsums  # (R or 1, D, T N) @ (R, T N, G H) -> (R, D, G H)
-        return dsums @ self.params["Wx"].mT, {"Wx": dWx}
+        return None if self.first else dsums @ self.params["Wx"].mT, {"Wx": dWx}
 
     def _back_to_weights(self, dsums):
         _, (hs, *_), _ = self.cache
@@ -453,13 +461,13 @@ class _Affines:
         """Map inputs (T, R, N, D) to outputs (T, R, N, H)."""
         W, b = self.params.values()
         R, D, _ = W.shape
-        self.x = _validate.floats("xs", xs, ("T", R, "N", D), dtype=W.dtype, like="W")
+        self.x = _validate.floats("xs", xs, ("T", R, "N", D), dtype=W.dtype, like="W", look=False)
         return _steps(_rows(xs) @ W + b, len(xs))  # (R, T N, D) @ (R, D, H) -> (R, T N, H)
 
     def backward(self, dout):
         """Return dL/dxs, (T, R, N, D); fill `grads`."""
         xs, W = _validate.forwarded(self, self.x), self.params["W"]
-        _validate.dout(dout, (*xs.shape[:3], W.shape[2]), W.dtype)
+        _validate.dout(dout, (*xs.shape[:3], W.shape[2]), W.dtype, look=False)
         rows = _rows(dout)
         self.grads = {
             "W": _rows(xs).mT @ rows,  # (R, D, T N) @ (R, T N, H) -> (R, D, H)

@@ -112,8 +112,9 @@ def test_training_them_at_once_is_training_them_one_after_the_other(kind, trunca
 def test_every_gradient_is_that_of_nudging_or_of_the_network_alone(kind, truncations):
     models = [with_loss(network(kind, seed, k)) for seed, k in enumerate(truncations)]
     nets, (xs, ts) = Networks(models), batches(1)[0]
+    nets.rnn.first = False  # else nobody wants dL/dxs
     nets.forward(xs, ts)
-    dxs = nets.backward()
+    dxs = nets.layers.backward(nets.loss_layer.backward())
     for r, model in enumerate(models):
         model.forward(of(r, xs), of(r, ts))
         close(of(r, dxs), model.backward())
@@ -189,6 +190,20 @@ def test_ids_stand_for_one_hot_rows():
     losses = fit(nets, Adam(0.02), [(xs, ts)] * 20)
     for r, model in enumerate(models):
         close(losses[:, r], fit(model, Adam(0.02), [(xs[:, 0].T, ts[:, 0].T)] * 20))
+
+
+def test_layers_below_the_recurrent_one_learn_too():
+    rng = generator(8)
+    W, b = rng.standard_normal((R, D, D)), rng.standard_normal((R, D))
+    parts = [network("gru", seed).layers for seed in range(R)]
+    models = [
+        with_loss(Sequential(below=TimeAffine(W[r], b[r]), **part)) for r, part in enumerate(parts)
+    ]
+    nets = Networks(models)
+    losses = fit(nets, SGD(0.1), batches(5))
+    for r, model in enumerate(models):
+        alone = [(of(r, xs), of(r, ts)) for xs, ts in batches(5)]
+        close(losses[:, r], fit(model, SGD(0.1), alone))
 
 
 @every_kind
