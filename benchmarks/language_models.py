@@ -5,12 +5,11 @@
 A training step is forward, backward and an update by SGD, in float32. All models begin with
 the same weights, and their losses must agree over three steps before anything is timed. Then
 they take turns, many rounds long; each ratio is the median over the rounds of their time
-divided by ours. "PyTorch" is the model as it is usually written, batch first as ours; "at best"
-is the fastest of them: with either layout, and, for the plain RNN, with sparse gradients of the
-embedding too.
+divided by ours, and PyTorch is there with the fastest of its ways: either layout, and, for the
+plain RNN, with sparse gradients of the embedding too.
 "Of peak" is the share of the speed that NumPy reaches, in the same run, at multiplying large
-matrices and nothing else. "Plain" is an RNN as tutorials write it, "unrolled" our own
-definition, a Python object for every step.
+matrices and nothing else. The slower ways are a layer for each step, as tutorials write it, and
+`Unrolled`, our own definition.
 
 Memory is the growth of the peak of a fresh process over one step, after a small one has warmed
 it up. The figure `growth.png`, in ``_build/bench``, shows how the time of a step grows with
@@ -40,69 +39,111 @@ FIGURE = Path(__file__).parents[1] / "_build" / "bench" / "growth.png"
 
 def main():
     """Measure each number of threads in a process of its own, as BLAS wants it."""
-    for threads in THREADS:
-        in_a_process("measure", threads, threads=threads)
-    print("\nMemory of one training step, MB beside PyTorch's, one thread")
+    one, two = (
+        json.loads(in_a_process("measure", threads=n, output=subprocess.PIPE)) for n in THREADS
+    )
+    print(f"One training step, float32, beside {one['versions']}.")
+    print("Large products, one thread: {} GFLOP/s.\n".format(one["peaks"]))
+    print("| | V | D | H | N | T | ms | PyTorch takes, 1 thread | 2 threads | of peak |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for (cell, sizes), first, second in zip(
+        steps_measured(), one["steps"], two["steps"], strict=True
+    ):
+        row = first["ms"], first["PyTorch"], second["PyTorch"], first["of peak"]
+        print(
+            f"| {cell} |",
+            " | ".join(map(str, sizes)),
+            "| {:.2f} | {:.2f} × | {:.2f} × | {:.1%} |".format(*row),
+        )
+    print("\nThe plain RNN beside slower ways to write it, one thread:\n")
+    print(
+        "| V | D | H | N | T | layers of one step each | unrolled |\n|--:|--:|--:|--:|--:|--:|--:|"
+    )
+    for sizes, row in zip(SIZES, one["steps"], strict=False):
+        print(
+            "|", " | ".join(map(str, sizes)), f"| {row['plain']:.2f} × | {row['unrolled']:.2f} × |"
+        )
+    print("\nV 65, D 64, H 128, one thread: PyTorch takes\n")
+    print("| | to evaluate 2,000 tokens | to write 200 |\n|---|--:|--:|")
+    for cell, row in zip(CELLS, one["uses"], strict=True):
+        print(f"| {cell} | {row['evaluate']:.2f} × | {row['sample']:.2f} × |")
+    print("\nMemory: the growth of the peak over one step, MB, ours and PyTorch's\n")
+    print("| | V | D | H | N | T | ours | PyTorch |\n|---|--:|--:|--:|--:|--:|--:|--:|")
     for cell, sizes in product(CELLS, [*SIZES, *((65, 64, 128, 32, T) for T in (100, 200, 400))]):
         grown = [
-            float(in_a_process("grown", who, cell, json.dumps(sizes), output=True))
+            float(in_a_process("grown", who, cell, json.dumps(sizes), output=subprocess.PIPE))
             for who in ("ours", "theirs")
         ]
-        print(f"{cell:5}", "{:6}{:4}{:4}{:4}{:4}".format(*sizes), "{:8.1f}{:8.1f}".format(*grown))
+        print(
+            f"| {cell} |",
+            " | ".join(map(str, sizes)),
+            "| {:.1f} | {:.1f} |".format(*grown),
+            flush=True,
+        )
     in_a_process("growth")
 
 
-def in_a_process(job, *arguments, threads=1, output=False):
+def steps_measured():
+    """Return each cell with each size, in the order of the tables."""
+    return list(product(CELLS, SIZES))
+
+
+def in_a_process(job, *arguments, threads=1, output=None):
     """Run one of the jobs below in a fresh process."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     command = [sys.executable, __file__, job, *map(str, arguments)]
     env = {**os.environ, **dict.fromkeys(names, str(threads))}
-    ran = subprocess.run(command, env=env, check=True, text=True, capture_output=output)
+    ran = subprocess.run(command, env=env, check=True, text=True, stdout=output)
     return ran.stdout
 
 
-def measure(threads):
-    """Print the tables for one number of threads."""
-    torch.set_num_threads(int(threads))
-    peak = matrix_product_peak()
-    print(f"\n{threads} BLAS thread{'s'[: int(threads) - 1]}, float32; large products:", end=" ")
-    print(f"NumPy {np.__version__} {peak:.0f} GFLOP/s,", end=" ")
-    print(f"PyTorch {torch.__version__} {matrix_product_peak(torch.from_numpy):.0f} GFLOP/s")
-    print("cell       V   D   H   N   T   step, ms  PyTorch  at best   of peak    plain   unrolled")
-    for cell, sizes in product(CELLS, SIZES):
-        seconds = take_turns(contestants(cell, sizes, others=cell == "rnn"))
-        ours = seconds.pop("ours")
-        ratios = {name: median_ratio(others, ours) for name, others in seconds.items()}
-        slower = [ratios.pop(name) for name in ("plain", "unrolled") if name in ratios]
-        usual = ratios["PyTorch, batch_first=True, sparse=False"]
-        milliseconds = 1e3 * statistics.median(ours)
-        share = operations(cell, sizes) / statistics.median(ours) / 1e9 / peak
-        print(
-            f"{cell:5}",
-            "{:6}{:4}{:4}{:4}{:4}".format(*sizes),
-            f"{milliseconds:10.2f} {usual:7.2f} × {min(ratios.values()):6.2f} ×",
-            f"{share:8.1%}",
-            *(f"{ratio:8.2f} ×" for ratio in slower),
-            flush=True,
-        )
-    print("V 65, D 64, H 128:    evaluate 2,000 tokens, ms  PyTorch   write 200, ms  PyTorch")
-    for cell in CELLS:
-        ours = new_model(cell, SIZES[1][:3])
-        theirs, tokens = (
-            TorchModel(ours.params, cell),
-            np.random.default_rng(1).integers(65, size=2001),
-        )
-        rng, results = np.random.default_rng(0), []
-        for pair in (
-            (partial(ours.evaluate, tokens), partial(theirs.evaluate, torch.tensor(tokens))),
-            (partial(ours.sample, 0, 200, rng=rng), partial(theirs.sample, 0, 200)),
-        ):
-            seconds = take_turns(dict(zip(("ours", "theirs"), pair, strict=True)))
-            results.append(1e3 * statistics.median(seconds["ours"]))
-            results.append(median_ratio(seconds["theirs"], seconds["ours"]))
-        print(
-            f"{cell:5} {{:41.1f}} {{:6.2f}} × {{:14.1f}} {{:6.2f}} ×".format(*results), flush=True
-        )
+def measure():
+    """Print, as JSON, all that is measured with one number of threads."""
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    torch.set_num_threads(threads)
+    peak, theirs = matrix_product_peak(), matrix_product_peak(torch.from_numpy)
+    found = {
+        "versions": f"PyTorch {torch.__version__}, with NumPy {np.__version__}",
+        "peaks": f"NumPy {peak:.0f}, PyTorch {theirs:.0f}",
+        "steps": [
+            step_times(cell, sizes, peak) for cell, sizes in progress(steps_measured(), "steps")
+        ],
+        "uses": [use_times(cell) for cell in CELLS],
+    }
+    print(json.dumps(found))
+
+
+def step_times(cell, sizes, peak):
+    """Return how long a training step takes, and how many times as long others take."""
+    seconds = take_turns(contestants(cell, sizes, others=cell == "rnn"))
+    ours = seconds.pop("ours")
+    ratios = {name: median_ratio(others, ours) for name, others in seconds.items()}
+    found = {name: ratios.pop(name) for name in ("plain", "unrolled") if name in ratios}
+    found["PyTorch"] = min(ratios.values())
+    found["ms"] = 1e3 * statistics.median(ours)
+    found["of peak"] = operations(cell, sizes) / statistics.median(ours) / 1e9 / peak
+    return found
+
+
+def use_times(cell):
+    """Return how many times as long PyTorch takes to evaluate a stream, and to write."""
+    ours, tokens = new_model(cell, SIZES[1][:3]), np.random.default_rng(1).integers(65, size=2001)
+    theirs, stream, rng = (
+        TorchModel(ours.params, cell),
+        torch.tensor(tokens),
+        np.random.default_rng(0),
+    )
+    if abs(ours.evaluate(tokens) - theirs.evaluate(stream)) > 1e-4:
+        sys.exit("the models disagree on a stream")
+    pairs = {
+        "evaluate": (partial(ours.evaluate, tokens), partial(theirs.evaluate, stream)),
+        "sample": (partial(ours.sample, 0, 200, rng=rng), partial(theirs.sample, 0, 200)),
+    }
+    found = {}
+    for use, pair in pairs.items():
+        seconds = take_turns(dict(zip(("ours", "theirs"), pair, strict=True)))
+        found[use] = median_ratio(seconds["theirs"], seconds["ours"])
+    return found
 
 
 def new_model(cell, sizes):
@@ -233,6 +274,7 @@ else:
     from rnnbook.models import Network, Sequential
     from rnnbook.optimizers import learn
     from rnnbook.recurrent import Unrolled
+    from rnnbook.training import progress
 
     jobs = {"measure": measure, "grown": grown, "growth": growth}
     jobs[sys.argv[1]](*sys.argv[2:])

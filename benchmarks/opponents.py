@@ -167,7 +167,7 @@ class TorchModel(torch.nn.Module):
         self.affine = torch.nn.Linear(H, V)
         ours = {name: torch.tensor(param) for name, param in params.items()}
         b, second = ours["rnn.b"], torch.zeros_like(ours["rnn.b"])
-        if cell == "gru":  # r, u, n: PyTorch adds 1 - u where we have u, and the other way round
+        if cell == "gru":  # r, u, n, as ours
             second[-H:] = ours["rnn.bh"]
         self.load_state_dict(
             {

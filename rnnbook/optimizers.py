@@ -154,6 +154,7 @@ def _each(name, value):
     """Check a number above 0, or an array of one for each network."""
     if not isinstance(value, np.ndarray):
         return float(_validate.real(name, value, above=0))
+    value = value.astype(float) if value.dtype.kind in "iu" else value
     _validate.floats(name, value, ("R",))
     if not (value > 0).all():
         raise ValueError(f"{name} must be greater than 0 everywhere, got {value.min()}")
