@@ -8,7 +8,15 @@ Then `checks`, `plots` and `widgets`, which serve the book's pages.
 
 from .batches import truncated_bptt_batches
 from .cells import GRUCell, LSTMCell, RNNCell
-from .data import Vocabulary, detokenize, house_that_jack_built, load_text, split_text, tokenize
+from .data import (
+    Vocabulary,
+    alice_opening,
+    detokenize,
+    house_that_jack_built,
+    load_text,
+    split_text,
+    tokenize,
+)
 from .functions import perplexity
 from .gradcheck import GradientError, check_gradients, numerical_gradient
 from .language import GatedRnnlm, SimpleRnnlm
@@ -60,6 +68,7 @@ __all__ = [
     "TimeSoftmaxWithLoss",
     "TwoLayerNet",
     "Vocabulary",
+    "alice_opening",
     "check_gradients",
     "clip_gradients",
     "detokenize",

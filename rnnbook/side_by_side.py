@@ -433,13 +433,15 @@ class _OfIds:
         return _for_all(_ids(xs, self.vocabulary), R)
 
     def _sums(self, xs):
-        ids, places = self._places(xs)
-        table = self.params["W"][:, ids] @ self._folded("Wx") + self._folded("b")  # (R, K, G H)
+        self._found = ids, places = self._places(xs)
+        table = self.params["W"][:, ids] @ self._folded("Wx")  # (R, K, D) @ (R, D, G H)
+        table += self._folded("b")
         return _steps(table[np.arange(len(table))[:, None], places], len(xs))
 
     def _back_to_inputs(self, xs, dsums):
-        W, Wx, (ids, places) = self.params["W"], self.params["Wx"], self._places(xs)
-        summed = one_hot(places, len(ids), dtype=W.dtype).mT @ dsums  # (R, K, G H)
+        W, Wx, (ids, places) = self.params["W"], self.params["Wx"], self._found
+        here = (np.arange(len(ids))[:, None] == places[:, None]).astype(W.dtype)
+        summed = here @ dsums  # (R or 1, K, T N) @ (R, T N, G H) -> (R, K, G H)
         dW = np.zeros_like(W)
         dW[:, ids] = summed @ Wx.mT  # (R, K, G H) @ (R, G H, D) -> (R, K, D)
         return None, {"W": dW, "Wx": W[:, ids].mT @ summed}  # (R, D, K) @ (R, K, G H)
@@ -462,7 +464,9 @@ class _Affines:
         W, b = self.params.values()
         R, D, _ = W.shape
         self.x = _validate.floats("xs", xs, ("T", R, "N", D), dtype=W.dtype, like="W", look=False)
-        return _steps(_rows(xs) @ W + b, len(xs))  # (R, T N, D) @ (R, D, H) -> (R, T N, H)
+        rows = _rows(xs) @ W  # (R, T N, D) @ (R, D, H) -> (R, T N, H)
+        rows += b
+        return _steps(rows, len(xs))
 
     def backward(self, dout):
         """Return dL/dxs, (T, R, N, D); fill `grads`."""

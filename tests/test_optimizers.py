@@ -284,6 +284,29 @@ def test_up_to_the_limit_not_one_bit_changes(dtype):
     assert clip_gradients(grads, 1e9) == pytest.approx(0.99 * norm)
 
 
+@both_floats
+@pytest.mark.parametrize("shapes", [[(4, 3), (1, 3)], [(300, 200), (0, 2), (1, 200)]], ids=str)
+def test_networks_side_by_side_are_clipped_to_the_last_bit_as_each_alone(dtype, shapes):
+    info, rng = np.finfo(dtype), np.random.default_rng(2)
+    sizes = np.array([0, info.smallest_subnormal, 1, 1e-30, info.max, 1e30, 1], dtype)
+    grads = {str(n): floats_away_from_zero(rng, (7, *s), dtype) for n, s in enumerate(shapes)}
+    for grad in grads.values():
+        grad /= np.abs(grad).max(initial=1)
+        grad *= sizes[:, None, None]
+    alone = [{name: grad[r].copy() for name, grad in grads.items()} for r in range(7)]
+    limits = np.array([1, 0.5, 1e9, 1e-31, 3, 2, 1e-3])
+    norms = clip_gradients(grads, limits)
+    assert norms.dtype == float
+    for r, own in enumerate(alone):
+        assert norms[r] == clip_gradients(own, limits[r])
+        for name, grad in own.items():
+            assert grads[name][r].tobytes() == grad.tobytes()
+
+
+def test_no_gradients_at_all_have_no_length_in_any_network():
+    np.testing.assert_array_equal(clip_gradients({}, np.ones(3)), np.zeros(3))
+
+
 @pytest.mark.parametrize("grads", [{}, {"W": np.zeros((2, 3))}, {"W": np.zeros((0, 3))}])
 def test_a_gradient_of_zero_has_no_length(grads):
     assert clip_gradients(grads, 1e-300) == 0

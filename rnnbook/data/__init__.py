@@ -7,6 +7,7 @@ from .images import Dataset, load_digits, load_mnist, read_idx
 from .text import (
     UNKNOWN,
     Vocabulary,
+    alice_opening,
     detokenize,
     house_that_jack_built,
     load_text,
@@ -18,6 +19,7 @@ __all__ = [
     "UNKNOWN",
     "Dataset",
     "Vocabulary",
+    "alice_opening",
     "binary_addition",
     "binary_sums",
     "detokenize",

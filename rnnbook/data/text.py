@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from importlib import resources
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from .. import _validate
 __all__ = [
     "UNKNOWN",
     "Vocabulary",
+    "alice_opening",
     "detokenize",
     "house_that_jack_built",
     "load_text",
@@ -55,6 +57,25 @@ def house_that_jack_built():
     """
     stanzas = [_RHYME[k::-1] for k in range(len(_RHYME))]
     return "".join(f"this is the {' the '.join(stanza)}\n" for stanza in stanzas)
+
+
+def alice_opening():
+    """Return the opening of *Alice's Adventures in Wonderland*, prose that does not repeat itself.
+
+    The beginning of chapter 1, "Down the Rabbit-Hole", prepared for language models: in small
+    letters and as one line, without quotation marks, and with commas or brackets for the dashes.
+    In characters it has 4,650 tokens, 37 different ones; in words and other signs 1,048.
+
+    Returns
+    -------
+    str
+
+    References
+    ----------
+    Lewis Carroll, *Alice's Adventures in Wonderland*, 1865; in the public domain.
+    """
+    text = resources.files(__package__).joinpath("alice.txt").read_text(encoding="utf8")
+    return " ".join(text.split())
 
 
 class Vocabulary:

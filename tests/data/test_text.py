@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rnnbook.data import (
     UNKNOWN,
     Vocabulary,
+    alice_opening,
     detokenize,
     house_that_jack_built,
     load_text,
@@ -19,7 +20,7 @@ from rnnbook.data import (
     tokenize,
 )
 
-# The rhyme ----------------------------------------------------------------------------
+# What ships with the package ----------------------------------------------------------
 
 
 def test_the_rhyme_repeats_in_every_stanza_all_of_the_one_before():
@@ -35,6 +36,24 @@ def test_the_rhyme_repeats_in_every_stanza_all_of_the_one_before():
     tokens = tokenize(text, "word")
     assert (len(tokens), len(Vocabulary(tokens))) == (475, 48)
     assert detokenize(tokens, "word") == text
+
+
+def test_the_opening_of_alice_is_one_line_of_plain_signs():
+    text = alice_opening()
+    assert text.startswith("alice was beginning to get very tired of sitting by her sister on the ")
+    assert text.endswith(
+        " do bats eat cats? for, you see, as she couldn't answer either question, "
+        "it didn't much matter which way she put it."
+    )
+    for part in (
+        "oh dear! oh dear! i shall be late!",
+        "down, down, down. would the fall never",
+        "please, ma'am, is this new zealand or australia? (and she tried to curtsey",
+    ):
+        assert f" {part} " in text
+    assert set(text) == set(" abcdefghijklmnopqrstuvwxyz!'(),-.:;?")
+    assert (len(text), len(tokenize(text, "word")), text.count("  ")) == (4650, 1048, 0)
+    assert text.count("(") == text.count(")")
 
 
 # Tokens -------------------------------------------------------------------------------

@@ -146,7 +146,8 @@ def test_the_page_finds_its_files(build, figure, tmp_path):
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(files["wheel"]))) as wheel:
         assert wheel.read("rnnbook/widgets.py").startswith(b'"""Explorers')
         names = wheel.namelist()
-    assert {"rnnbook/data/text.py", "rnnbook/data/digits.npz"} <= set(names)
+    data = {"rnnbook/data/alice.txt", "rnnbook/data/digits.npz"}
+    assert {"rnnbook/data/text.py", *data} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
 
 
