@@ -26,13 +26,17 @@ SLIPS = [
     for name, slips in table.items()
     for answer, told in slips
 ]
+VERDICTS = {}
 
 
 def verdict_on(chapter, name, answer):
-    check = getattr(checks, name)
-    if isinstance(answer, str):
-        return attack.judge(check, answer, PAGES[chapter])
-    return check(answer)
+    """Return a check's verdict on an answer of the tables: each takes its time, so only once."""
+    key = chapter, name, id(answer)
+    if key not in VERDICTS:
+        check = getattr(checks, name)
+        code = isinstance(answer, str)
+        VERDICTS[key] = attack.judge(check, answer, PAGES[chapter]) if code else check(answer)
+    return VERDICTS[key]
 
 
 def test_every_exercise_has_two_more_right_answers_and_every_check_is_tried():
