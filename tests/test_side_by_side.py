@@ -1,6 +1,8 @@
 """R networks at once come out as R networks one after the other."""
 
 import copy
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -431,6 +433,30 @@ def test_each_network_is_clipped_by_itself(clipped):
         close(lengths[r], clip_gradients(grads, float(np.broadcast_to(clipped, R)[r])))
         for name, grad in grads.items():
             np.testing.assert_array_equal(nets.grads[name][r], grad)
+
+
+FAULTS = """
+import resource
+import numpy as np
+from rnnbook import SGD, TimeAffine, TimeLSTM
+from rnnbook.network import Sequential
+from rnnbook.side_by_side import LogisticLosses, Networks
+from rnnbook.training import fit
+
+rnn = TimeLSTM(np.zeros((1, 24)), np.zeros((6, 24)), np.zeros(24), truncation=3)
+model = Sequential(rnn=rnn, top=TimeAffine(np.zeros((6, 1)), np.zeros(1)))
+nets, batch = Networks([model] * 25, LogisticLosses()), (np.zeros((16, 1, 8, 1)),) * 2
+fit(nets, SGD(0.1), [batch] * 10)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+fit(nets, SGD(0.1), [batch] * 10)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
+def test_memory_is_asked_for_once_and_not_at_each_update():
+    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 500  # the arrays of one update fill about as many pages
 
 
 # What is refused --------------------------------------------------------------------------
