@@ -460,10 +460,9 @@ class TimeLSTM(_TimeLayer):
     def _back(self, dstate, dz, to_c, f, WhT):
         dh, dc = dstate
         dc += dh * to_c  # from the next step, and through h
-        ifg, o = dz[..., :3, :], dz[..., 3, :]
-        ifg *= dc[..., None, :]
-        o *= dh
-        return [self._times(_join(dz), WhT), dc * f]  # (..., N, 4H) @ (4H, H)
+        dz = _join(dz)
+        dz *= np.concatenate([dc, dc, dc, dh], axis=-1)  # i, f, g meet dc, and o meets dh
+        return [self._times(dz, WhT), dc * f]  # (..., N, 4H) @ (4H, H)
 
 
 class TimeGRU(_TimeLayer):
