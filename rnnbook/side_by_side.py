@@ -225,6 +225,8 @@ class _Losses:
     """
 
     def __init__(self, weights=None):
+        if weights is not None:
+            weights = np.asarray(_validate.number_or_floats("weights", weights))
         self.params, self.grads = Parameters(), {}
         self.weights, self.cache = weights, None
 
@@ -240,6 +242,9 @@ class _Losses:
                 f"got {_validate.describe(ts)}"
             )
         weights = np.asarray(1 / (T * N) if self.weights is None else self.weights, scores.dtype)
+        axes = zip(weights.shape[::-1], (N, R, T), strict=False)
+        if weights.ndim > 3 or any(size not in (1, whole) for size, whole in axes):
+            raise ValueError(f"weights must broadcast to {(T, R, N)}, got shape {weights.shape}")
         weights = np.broadcast_to(weights, (T, R, N)) if weights.ndim else weights[None, None]
         if ts.shape[1] < R:
             ts = np.broadcast_to(ts, (T, R, N, *ts.shape[3:]))
@@ -403,8 +408,13 @@ class _Recurrences:
     def _back_through_links(self, dhs, dstate, factors):
         """Visit each cell once; between two cells, multiply with what their link lets through."""
         (T, R), WhT = dhs.shape[:2], np.ascontiguousarray(self.params["Wh"].mT)
-        links = np.ones((T, R))
-        links[1:] = self.links(T, R)
+        given, links = self.links(T, R), np.ones((T, R))
+        if np.shape(given) not in ((T - 1, R), (T - 1, 1)):
+            raise ValueError(
+                f"links must return factors of shape {(T - 1, R)} or {(T - 1, 1)}, "
+                f"got {np.shape(given)}"
+            )
+        links[1:] = given
         for t in reversed(range(T)):
             dstate[0] += dhs[t]
             dstate = self._back(dstate, *(factor[t] for factor in factors), WhT)

@@ -561,6 +561,23 @@ def test_bits_are_bits_and_outputs_have_targets_of_their_kind():
         SquaredLosses().forward(scores, np.zeros((T, R, N, 1), np.float32))
 
 
+def test_weights_and_links_fit_or_are_refused():
+    scores, ts = np.zeros((T, R, N, V)), np.zeros((T, R, N), int)
+    for weights in (np.ones(T), np.ones((T, R)), np.ones((1, T, R, N)), np.ones((T, R, N + 1))):
+        with refusal(ValueError, f"weights must broadcast to {(T, R, N)}, got shape"):
+            SoftmaxLosses(weights).forward(scores, ts)
+    with refusal(ValueError, "weights must be finite, got nan"):
+        SoftmaxLosses(np.array([np.nan]))
+    with refusal(TypeError, "weights must be a finite number, got str"):
+        SoftmaxLosses("1")
+    nets = some_networks()
+    nets.forward(*batches(1)[0])
+    for shape in ((T - 1,), (T, R), (T - 1, R + 1), (1, R)):
+        nets.links = lambda steps, count, shape=shape: np.ones(shape)
+        with refusal(ValueError, f"links must return factors of shape {(T - 1, R)} or"):
+            nets.backward()
+
+
 def test_other_mistakes_are_named():
     nets = some_networks()
     with refusal(RuntimeError, "needs a forward pass"):
