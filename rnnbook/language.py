@@ -68,7 +68,7 @@ class LanguageModel(Network):
             raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
         self.rnn.check_batch(xs)
         self._pending = False
-        scores = _scores((self.rnn, self.affine), time_first(xs))
+        scores = self.layers.forward_steps(time_first(xs))
         loss = self.loss_layer.forward_steps(scores, time_first(ts))
         self._pending = True
         return _validate.finite("the loss", loss)
@@ -77,7 +77,7 @@ class LanguageModel(Network):
         """Fill `grads`; return nothing, for tokens have no derivative."""
         self._check_pending()
         dscores = self.loss_layer.backward_steps(_validate.real("dout", dout))
-        self.rnn.backward_steps(self.affine.backward_steps(dscores))
+        self.layers.backward_steps(dscores)
 
     def set_state(self, h, c=None):
         """Begin the next batch in this state, (N, H); an LSTM has two halves, h and c."""

@@ -14,6 +14,8 @@ from .layers import (
     SquaredError,
     TimeAffine,
     TimeSoftmaxWithLoss,
+    batch_first,
+    time_first,
 )
 from .network import Network, Sequential, load_parameters, normal_weights, save_parameters
 from .recurrent import TimeRNN
@@ -151,7 +153,20 @@ class BinaryAdder(Network):
         dtype = self.params["Wx"].dtype
         _validate.floats("xs", xs, ("N", "T", 2), dtype=dtype, like="Wx")
         _validate.floats("ts", ts, (*xs.shape[:2], 1), dtype=dtype, like="Wx")
-        return super().forward(xs, ts)
+        if xs.size == 0:
+            raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
+        self.layers.layers["rnn"].check_batch(xs)
+        self._pending = False
+        ys = self.layers.forward_steps(time_first(xs))
+        loss = self.loss_layer.forward(batch_first(ys), ts)
+        self._pending = True
+        return loss
+
+    def backward(self, dout=1.0):
+        """Fill `grads`; return dL/dxs, shape (N, T, 2)."""
+        self._check_pending()
+        dys = time_first(self.loss_layer.backward(dout))
+        return batch_first(self.layers.backward_steps(dys))
 
     def add(self, a, b, *, bits=8, signed=False):
         """Add numbers by reading them bit by bit, rounding each output to 0 or 1.

@@ -59,6 +59,18 @@ class Sequential:
             dout = layer.backward(dout)
         return dout
 
+    def forward_steps(self, x):
+        """Do the same time first, and unchecked where a layer for sequences has such an inside."""
+        for layer in self.layers.values():
+            x = getattr(layer, "forward_steps", layer.forward)(x)
+        return x
+
+    def backward_steps(self, dout):
+        """Do the same time first, and unchecked where a layer for sequences has such an inside."""
+        for layer in reversed(self.layers.values()):
+            dout = getattr(layer, "backward_steps", layer.backward)(dout)
+        return dout
+
     def _gather(self, kind):
         return {
             f"{name}.{key}": array

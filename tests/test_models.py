@@ -321,6 +321,13 @@ def test_sums_that_do_not_fit_the_adder_are_refused(error, xs, ts, wanted):
         perfect_adder().forward(xs, ts)
 
 
+def test_a_batch_that_does_not_fit_a_state_is_refused():
+    net = perfect_adder()
+    net.layers.layers["rnn"].set_state(np.zeros((3, 2)))
+    with refusal(ValueError, "xs must have N = 3, the batch size of the state that this layer"):
+        net.forward(XS, TS)
+
+
 @pytest.mark.parametrize(
     ("error", "a", "b", "options", "wanted"),
     [
