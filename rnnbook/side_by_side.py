@@ -23,6 +23,7 @@ memory the steps of one network lie together, so that all of them are one produc
 """
 
 import copy
+import sys
 
 import numpy as np
 
@@ -55,7 +56,8 @@ __all__ = [
 # What many networks compute comes and goes in pieces of a few hundred kilobytes. On Linux malloc
 # gives such pieces back to the system and fetches them again, page by page, until it has seen a
 # larger one freed. So here is one, which nobody touches: it saves up to a third of the time.
-np.empty(3_900_000)  # 31 MB; malloc takes no notice of more than 32
+if sys.platform == "linux":
+    np.empty(3_900_000)  # 31 MB; malloc takes no notice of more than 32
 
 
 class Networks(Network):
