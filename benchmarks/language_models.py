@@ -247,7 +247,7 @@ def growth():
     fig.suptitle("One training step, one thread; else V 65, D 64, H 128, N 32, T 50")
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(FIGURE, dpi=120)
-    print(f"\nHow a step grows: {FIGURE.relative_to(Path.cwd(), walk_up=True)}")
+    print(f"\nHow a step grows: {os.path.relpath(FIGURE)}")
 
 
 if len(sys.argv) == 1:
