@@ -1,7 +1,5 @@
 """From a gradient to a step: SGD, Adam, clipping, and one update of a model."""
 
-import math
-
 import numpy as np
 
 from . import _validate
@@ -130,47 +128,39 @@ def clip_gradients(grads, max_norm):
         array = grad.rows if isinstance(grad, RowGradient) else grad
         arrays.append(_validate.writeable(f"grads[{name!r}]", array))
     if isinstance(max_norm, float):
-        return _clip(arrays, max_norm)
+        return float(_clip([a[None] for a in arrays], np.array([max_norm]))[0])
     for grad in grads.values():
         _beside(max_norm, "max_norm", grad)
     few = max(1, 2**17 // max(1, sum(a[0].size for a in arrays)))
     norms = np.empty(len(max_norm))
     for start in range(0, len(max_norm), few):  # networks that stay in the processor's cache
         part = slice(start, start + few)
-        norms[part] = _clip_each([a[part] for a in arrays], max_norm[part])
+        norms[part] = _clip([a[part] for a in arrays], max_norm[part])
     return norms
 
 
-def _clip(arrays, max_norm):
-    """Clip arrays that have been checked; return their norm."""
-    largest = max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)
-    if largest == 0:
-        return 0.0
-    # Divided by the largest entry, no square can overflow or vanish.
-    length = math.sqrt(sum(np.square(np.divide(a, largest, dtype=float)).sum() for a in arrays))
-    norm = largest * length
-    if norm > max_norm:
-        for a in arrays:
-            a[...] = np.divide(a, largest, dtype=float) * (max_norm / length)
-    return norm
+def _clip(arrays, max_norms):
+    """Clip the gradients of R networks, each array (R, ...), by themselves; return their norms."""
 
+    def beside(numbers, a):  # (R,) -> (R, 1, ...), to meet the entries of a
+        return numbers.reshape(-1, *[1] * (a.ndim - 1))
 
-def _clip_each(arrays, max_norms):
-    """Do the same for R networks by themselves: arrays (R, in, out), norms (R,)."""
     largest, squares = np.zeros(len(max_norms)), np.zeros(len(max_norms))
     for a in arrays:
-        np.maximum(largest, np.abs(a).max(axis=(1, 2), initial=0), out=largest)
-    scale = np.where(largest > 0, largest, 1)[:, None, None]
-    divided = [np.divide(a, scale, dtype=float) for a in arrays]
+        axes = tuple(range(1, a.ndim))
+        np.maximum(largest, np.abs(a).max(axis=axes, initial=0), out=largest)
+    scale = np.where(largest > 0, largest, 1)  # divided by it, no square overflows or vanishes
+    divided = [np.divide(a, beside(scale, a), dtype=float) for a in arrays]
     for a in divided:
-        squares += np.square(a).sum(axis=(1, 2))
+        squares += np.square(a).sum(axis=tuple(range(1, a.ndim)))
     lengths = np.sqrt(squares)
     with np.errstate(over="ignore"):  # infinitely long is long
         norms = largest * lengths
     if (long := norms > max_norms).any():
-        factors, where = (max_norms / np.where(long, lengths, 1)), long[:, None, None]
+        factors = max_norms / np.where(long, lengths, 1)
         for a, of_a in zip(arrays, divided, strict=True):
-            np.multiply(of_a, factors[:, None, None], out=a, where=where, casting="same_kind")
+            shorter = {"where": beside(long, a), "casting": "same_kind"}
+            np.multiply(of_a, beside(factors, a), out=a, **shorter)
     return norms
 
 
