@@ -213,6 +213,7 @@ class _TimeLayer(_Recurrent):
 
     GATES = ()
     _times = staticmethod(np.dot)  # a product of states (..., N, H) with weights
+    _shown = staticmethod(batch_first)  # how a reader sees what is kept time first
 
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
@@ -270,7 +271,7 @@ class _TimeLayer(_Recurrent):
         _, states, local = _validate.forwarded(self, self.cache)
         gates = np.moveaxis(local[0], -2, 0) if self.GATES else ()  # (G, T, N, H)
         return tuple(
-            {name: batch_first(part.copy()) for name, part in zip(names, parts, strict=True)}
+            {name: self._shown(part.copy()) for name, part in zip(names, parts, strict=True)}
             for names, parts in ((self.NAMES, states[:, 1:]), (self.GATES, gates))
         )
 

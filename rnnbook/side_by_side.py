@@ -330,6 +330,8 @@ _LOSSES = {TimeSoftmaxWithLoss: SoftmaxLosses, SquaredError: SquaredLosses}
 class _Recurrences:
     """R recurrent layers of one shape. The steps, there and back, are those of the one layer."""
 
+    _shown = staticmethod(np.asarray)  # time first, as everything here
+
     def __init__(self, layers):
         vars(self).update(vars(layers[0]))
         self.params, self.grads = _stacked(layers), {}

@@ -381,6 +381,19 @@ def test_states_are_those_of_each_network_from_the_beginning_on():
 
 
 @every_kind
+def test_a_trace_has_time_first_and_is_that_of_each_network(kind):
+    models, (xs, _) = [network(kind, seed) for seed in range(R)], batches(1)[0]
+    nets = Networks(models, SoftmaxLosses())
+    nets.predict(xs)
+    for r, model in enumerate(models):
+        model.forward(of(r, xs))
+        for many, alone in zip(nets.rnn.trace(), model.layers["rnn"].trace(), strict=True):
+            assert list(many) == list(alone)
+            for name, part in alone.items():
+                close(of(r, many[name]), part)
+
+
+@every_kind
 def test_backward_may_be_called_twice_and_writes_into_nothing(kind):
     nets = Networks([network(kind, seed) for seed in range(R)], SoftmaxLosses())
     xs, ts = batches(1)[0]
@@ -453,10 +466,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
-def test_memory_is_asked_for_once_and_not_at_each_update():
-    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    assert int(run.stdout) < 500  # the arrays of one update fill about as many pages
+if sys.platform == "linux":  # which counts pages so
+
+    def test_memory_is_asked_for_once_and_not_at_each_update():
+        run = subprocess.run(
+            [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
+        )
+        assert int(run.stdout) < 500  # the arrays of one update fill about as many pages
 
 
 # What is refused --------------------------------------------------------------------------
