@@ -11,6 +11,7 @@ from .text import (
     detokenize,
     house_that_jack_built,
     load_text,
+    read_text,
     split_text,
     tokenize,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "one_hot",
     "read_arrays",
     "read_idx",
+    "read_text",
     "split_text",
     "to_bits",
     "tokenize",

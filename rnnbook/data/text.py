@@ -1,5 +1,6 @@
 """Text as tokens, and tokens as numbers."""
 
+import codecs
 import re
 from collections import Counter
 from importlib import resources
@@ -15,6 +16,7 @@ __all__ = [
     "detokenize",
     "house_that_jack_built",
     "load_text",
+    "read_text",
     "split_text",
     "tokenize",
 ]
@@ -22,6 +24,11 @@ __all__ = [
 
 UNKNOWN = "<unk>"
 """The token that stands for all the words that a capped vocabulary leaves out."""
+
+END_OF_LINE = "<eos>"
+"""The token of a line end at the level "whitespace"."""
+
+_LEVELS = ("char", "word", "whitespace")
 
 # Words (with what an apostrophe joins to them), line ends, and every other sign by itself.
 _WORD = re.compile(r"\w+(?:['’]\w+)*|\n|[^\w\s]")
@@ -157,11 +164,15 @@ def tokenize(text, level):
     Parameters
     ----------
     text : str
-    level : {"char", "word"}
+    level : {"char", "word", "whitespace"}
         Into characters, or into words, punctuation marks and line ends; spaces between
         words are dropped. A word keeps its case, and what an apostrophe joins to it:
         "The" and "the" are two tokens, "don't" is one. Lower the text first where that
         is not wanted.
+
+        The third is for a text that has been cut already, as the Penn Treebank's has: a
+        token is whatever stands between whitespace, ``<unk>`` like any other, and each
+        line end is the token ``<eos>``. So published perplexities count.
 
     Returns
     -------
@@ -169,7 +180,9 @@ def tokenize(text, level):
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {_validate.describe(text)}")
-    level = _validate.choice("level", level, ("char", "word"))
+    level = _validate.choice("level", level, _LEVELS)
+    if level == "whitespace":
+        return text.replace("\n", f" {END_OF_LINE} ").split()
     return list(text) if level == "char" else _WORD.findall(text)
 
 
@@ -178,21 +191,25 @@ def detokenize(tokens, level):
 
     From characters it is the text itself. Words are set apart by a space, but not
     before a comma or what else closes, nor after what opens, nor at a line end; of the
-    spaces that `tokenize` dropped, others may be missing or too many.
+    spaces that `tokenize` dropped, others may be missing or too many. What was cut at
+    whitespace is set apart by one space, and ``<eos>`` is a line end again.
 
     Parameters
     ----------
     tokens : sequence of str
-    level : {"char", "word"}
+    level : {"char", "word", "whitespace"}
 
     Returns
     -------
     str
     """
-    level = _validate.choice("level", level, ("char", "word"))
+    level = _validate.choice("level", level, _LEVELS)
     _check_tokens("tokens", tokens)
     if level == "char":
         return "".join(tokens)
+    if level == "whitespace":
+        lines = " ".join("\n" if token == END_OF_LINE else token for token in tokens)
+        return lines.replace(" \n", "\n").replace("\n ", "\n")
     parts, last = [], "\n"
     for token in tokens:
         close = last == "\n" or last in _OPENING or token == "\n" or token in _CLOSING
@@ -201,18 +218,71 @@ def detokenize(tokens, level):
     return "".join(parts)
 
 
-def load_text(path, level, *, max_vocabulary=None):
-    """Load a text file of the reader's own, in UTF-8, as token ids.
+def read_text(path, *, encoding="utf-8"):
+    """Read a text file of the reader's own.
 
     A byte order mark is dropped; line ends become ``\\n``, wherever the file was written.
 
     Parameters
     ----------
-    path : str or os.PathLike
-    level : {"char", "word"}
+    path : str or os.PathLike, or a file open for reading bytes
+        A pipe will do as well.
+    encoding : str
+        How its characters are written in bytes, by a name that Python knows.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file, or it is a folder.
+    ValueError
+        If there is no such encoding, or if the file is empty, binary, or not in that
+        encoding (the message says at which byte).
+    """
+    encoding = _text_encoding(encoding)
+    if hasattr(path, "read"):
+        name, raw = getattr(path, "name", "the file"), path.read()
+    else:
+        path = _validate.path("path", path)
+        if path.is_dir():
+            raise IsADirectoryError(f"path must be a text file, got the folder {str(path)!r}")
+        if not path.exists():
+            raise FileNotFoundError(f"path must be an existing text file, got {str(path)!r}")
+        name, raw = path.name, path.read_bytes()
+    wanted = f"{name} must be a text file in {encoding.upper()}"
+    if not isinstance(raw, bytes):
+        raise TypeError(f"path must be open for reading bytes, got {_validate.describe(raw)}")
+    if not raw:
+        raise ValueError(f"{wanted}, got an empty file")
+    if not encoding.startswith(("utf-16", "utf-32")):
+        if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise ValueError(f"{wanted}, got UTF-16")
+        if (place := raw.find(0)) >= 0:
+            raise ValueError(f"{wanted}, got a binary file, with a zero at byte {place}")
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        at = error.start
+        raise ValueError(f"{wanted}, got 0x{raw[at]:02x} at byte {at}: {error.reason}") from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def load_text(path, level, *, max_vocabulary=None, encoding="utf-8"):
+    """Load a text file of the reader's own as token ids.
+
+    Parameters
+    ----------
+    path : str or os.PathLike, or a file open for reading bytes
+        As for `read_text`.
+    level : {"char", "word", "whitespace"}
         As for `tokenize`.
     max_vocabulary : int, optional
         As for `Vocabulary`.
+    encoding : str
+        As for `read_text`.
 
     Returns
     -------
@@ -226,33 +296,15 @@ def load_text(path, level, *, max_vocabulary=None):
     FileNotFoundError, IsADirectoryError
         If there is no such file, or it is a folder.
     ValueError
-        If the file is empty, binary, not in UTF-8 (the message says at which byte), or
-        holds fewer than two tokens.
+        If it is not a text in that encoding, or holds fewer than two tokens.
     """
-    path = _validate.path("path", path)
-    level = _validate.choice("level", level, ("char", "word"))
+    level = _validate.choice("level", level, _LEVELS)
     if max_vocabulary is not None:
         max_vocabulary = _validate.integer("max_vocabulary", max_vocabulary, minimum=2)
-    if path.is_dir():
-        raise IsADirectoryError(f"path must be a text file, got the folder {str(path)!r}")
-    if not path.is_file():
-        raise FileNotFoundError(f"path must be an existing text file, got {str(path)!r}")
-    raw = path.read_bytes()
-    wanted = f"{path.name} must be a text file in UTF-8"
-    if not raw:
-        raise ValueError(f"{wanted}, got an empty file")
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(f"{wanted}, got UTF-16")
-    if (place := raw.find(0)) >= 0:
-        raise ValueError(f"{wanted}, got a binary file, with a zero at byte {place}")
-    try:
-        text = raw.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        at = error.start
-        raise ValueError(f"{wanted}, got 0x{raw[at]:02x} at byte {at}: {error.reason}") from None
-    tokens = tokenize(text.replace("\r\n", "\n").replace("\r", "\n"), level)
+    tokens = tokenize(read_text(path, encoding=encoding), level)
     if len(tokens) < 2:
-        raise ValueError(f"{path.name} must hold at least two tokens, got {len(tokens)}")
+        name = _validate.path("path", getattr(path, "name", path)).name
+        raise ValueError(f"{name} must hold at least two tokens, got {len(tokens)}")
     vocabulary = Vocabulary(tokens, max_vocabulary)
     return vocabulary.encode(tokens), vocabulary
 
@@ -285,6 +337,20 @@ def split_text(tokens, *, held_out=0.1):
             f"got {held_out} of {len(tokens)} tokens"
         )
     return tokens[:cut], tokens[cut:]
+
+
+def _text_encoding(name):
+    """Check that Python knows an encoding of texts by that name; return its usual name."""
+    if not isinstance(name, str):
+        raise TypeError(f"encoding must be a str, got {_validate.describe(name)}")
+    try:
+        "".encode(name)  # refuses what is no encoding of texts, as "base64"
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        wanted = "the name of a text encoding, as 'utf-8'"
+        raise ValueError(
+            f"encoding must be {wanted}, got {_validate.shorten(repr(name))}"
+        ) from None
 
 
 def _check_tokens(name, tokens):

@@ -1,6 +1,9 @@
 """Of a text nothing is lost on the way to tokens and numbers, and back."""
 
+import io
 import json
+import os
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +19,7 @@ from rnnbook.data import (
     detokenize,
     house_that_jack_built,
     load_text,
+    read_text,
     split_text,
     tokenize,
 )
@@ -96,15 +100,55 @@ def test_ordinary_prose_is_printed_as_it_was(text):
     assert detokenize(tokenize(text, "word"), "word") == text
 
 
+PTB = """ the <unk> of england said N people were <unk>
+ mr. smith 's dog is n't here
+
+ a <unk> at N.N % \n"""
+PTB_TOKENS = [
+    *["the", "<unk>", "of", "england", "said", "N", "people", "were", "<unk>", "<eos>"],
+    *["mr.", "smith", "'s", "dog", "is", "n't", "here", "<eos>", "<eos>"],
+    *["a", "<unk>", "at", "N.N", "%", "<eos>"],
+]
+
+
+def test_a_text_that_has_been_cut_already_is_cut_at_whitespace_and_line_ends_are_tokens():
+    assert tokenize(PTB, "whitespace") == PTB_TOKENS
+    assert tokenize("no\u00a0line\tend", "whitespace") == ["no", "line", "end"]
+    assert tokenize(" \n ", "whitespace") == ["<eos>"]
+    assert detokenize(PTB_TOKENS, "whitespace") == (
+        "the <unk> of england said N people were <unk>\n"
+        "mr. smith 's dog is n't here\n\na <unk> at N.N %\n"
+    )
+
+
+@given(st.text() | st.text(alphabet="a< >\n\t"))
+def test_what_was_cut_at_whitespace_is_joined_to_a_text_of_the_same_tokens(text):
+    tokens = tokenize(text, "whitespace")
+    assert tokens.count("<eos>") == text.count("\n") + text.count("<eos>")
+    assert tokenize(detokenize(tokens, "whitespace"), "whitespace") == tokens
+
+
 @pytest.mark.parametrize(
     ("error", "call", "wanted"),
     [
         (TypeError, lambda: tokenize(b"a", "char"), "text must be a str, got bytes b'a'"),
-        (ValueError, lambda: tokenize("a", "byte"), "level must be 'char' or 'word', got 'byte'"),
-        (TypeError, lambda: tokenize("a", 1), "level must be 'char' or 'word', got int 1"),
+        (
+            ValueError,
+            lambda: tokenize("a", "byte"),
+            "level must be 'char', 'word' or 'whitespace', got 'byte'",
+        ),
+        (
+            TypeError,
+            lambda: tokenize("a", 1),
+            "level must be 'char', 'word' or 'whitespace', got int 1",
+        ),
         (TypeError, lambda: detokenize("ab", "char"), "tokens must be a list of str, got str"),
         (TypeError, lambda: detokenize(["a", 1], "word"), "list of str, got int 1 at place 1"),
-        (ValueError, lambda: detokenize(["a"], ""), "level must be 'char' or 'word', got ''"),
+        (
+            ValueError,
+            lambda: detokenize(["a"], ""),
+            "level must be 'char', 'word' or 'whitespace', got ''",
+        ),
     ],
 )
 def test_what_is_no_text_has_no_tokens(error, call, wanted):
@@ -240,6 +284,51 @@ def test_any_file_is_read_or_refused_by_name(tmp_path_factory, raw):
         assert "".join(vocabulary.decode(ids)).splitlines() == text.splitlines()
 
 
+ACCENTS = "\ufeffdéjà vu\r\nà la carte\r"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "UTF8", "utf-16", "utf-16-le", "utf-32", "utf-8-sig"]
+)
+def test_a_text_in_any_encoding_is_the_same_text(tmp_path, encoding):
+    (tmp_path / "mine.txt").write_bytes(ACCENTS.encode(encoding))
+    assert read_text(tmp_path / "mine.txt", encoding=encoding) == "déjà vu\nà la carte\n"
+    assert read_text(io.BytesIO("déjà\rvu".encode("cp850")), encoding="cp850") == "déjà\nvu"
+    ids, vocabulary = load_text(tmp_path / "mine.txt", "whitespace", encoding=encoding)
+    assert vocabulary.tokens == ("déjà", "vu", "<eos>", "à", "la", "carte")
+    assert ids.tolist() == [0, 1, 2, 3, 4, 5, 2]
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"abc" * 50_000,))
+    writer.start()
+    assert read_text(tmp_path / "pipe") == "abc" * 50_000
+    writer.join()
+
+
+def test_what_is_no_text_in_the_encoding_is_refused(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_bytes(b"abc\xe9\x81")
+    with refusal(ValueError, "mine.txt must be a text file in CP1252, got 0x81 at byte 4: "):
+        read_text(path, encoding="cp1252")
+    with refusal(ValueError, "mine.txt must be a text file in UTF-16-LE, got 0x81 at byte 4: "):
+        read_text(path, encoding="UTF-16LE")
+    for none in ("klingon", "base64", "", "a\0b"):
+        with refusal(ValueError, "encoding must be the name of a text encoding, as 'utf-8', got"):
+            read_text(path, encoding=none)
+    with refusal(TypeError, "encoding must be a str, got int 8"):
+        load_text(path, "char", encoding=8)
+    with refusal(TypeError, "path must be open for reading bytes, got str 'abc'"):
+        read_text(io.StringIO("abc"))
+    with refusal(ValueError, "the file must be a text file in UTF-8, got an empty file"):
+        read_text(io.BytesIO())
+    named = io.BytesIO(b"a")
+    named.name = "<stdin>"
+    with refusal(ValueError, "<stdin> must hold at least two tokens, got 1"):
+        load_text(named, "char")
+
+
 def test_a_path_that_leads_to_no_text_is_refused(tmp_path):
     with refusal(FileNotFoundError, f"existing text file, got {str(tmp_path / 'no.txt')!r}"):
         load_text(tmp_path / "no.txt", "char")
@@ -247,7 +336,7 @@ def test_a_path_that_leads_to_no_text_is_refused(tmp_path):
         load_text(tmp_path, "char")
     with refusal(TypeError, "path must be a path, got int 5"):
         load_text(5, "char")
-    with refusal(ValueError, "level must be 'char' or 'word', got 'line'"):
+    with refusal(ValueError, "level must be 'char', 'word' or 'whitespace', got 'line'"):
         load_text(tmp_path, "line")
     with refusal(ValueError, "max_vocabulary must be an integer >= 2, got 1"):
         load_text(tmp_path, "word", max_vocabulary=1)
