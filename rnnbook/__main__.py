@@ -2,101 +2,158 @@
 
 import argparse
 import contextlib
+import math
 import os
-import shutil
-import signal
+import re
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from .data import Vocabulary, detokenize, load_text, split_text, tokenize
-from .functions import perplexity
+from ._console import Interrupt, Report, as_perplexity, escaped, locked, say, write_out
+from .batches import steps_per_epoch
+from .data import (
+    END_OF_LINE,
+    UNKNOWN,
+    Vocabulary,
+    detokenize,
+    load_text,
+    read_text,
+    split_text,
+    tokenize,
+)
+from .data.text import text_encoding
 from .language import GatedRnnlm, SimpleRnnlm
 from .optimizers import SGD, Adam
-from .textrun import TextRun, read_checkpoint
+from .textrun import TextRun, fingerprint, read_checkpoint
 
 __all__ = ["main"]
 
 _DESCRIPTION = """\
-Train a recurrent language model on a text file in UTF-8, then let it write. A text of
-1 MB shows sensible words after a few minutes. Everything is kept in a checkpoint file,
-written now and then, after Ctrl-C, and at the end; --resume goes on from it as if there
-had been no break."""
+Train a recurrent language model on a text, then let it write. A text of 1 MB shows
+sensible words after a few minutes, one of 35 kB after half a minute. Everything is kept
+in a checkpoint file, written now and then, when the command is told to stop (Ctrl-C,
+SIGTERM, SIGHUP), and at the end; --resume goes on from it as if there had been no break.
+What writes is the model of the epoch that was best on the held-out text."""
 
 _EPILOG = """\
-Exit status: 0 if all went well, 1 if not, 2 for a wrong command, 130 after Ctrl-C."""
+By size: so many places that an epoch has 256 steps, but at least 4 and at most 32; so
+many epochs that there are 2500 steps, but at least 10 (5, if the tokens are not
+characters) and at most 50.
 
-# What shapes the run, with its default at the level of characters and of words. A run
-# that goes on keeps what it began with; only the epochs may be changed.
+A text's control characters reach a terminal escaped; a file or a pipe gets them as they
+are. The result goes to standard output, all else to standard error.
+
+Exit status: 0 if all went well, 1 if not, 2 for a wrong command, and after a signal 128
+and its number: 130 after Ctrl-C, 143 after SIGTERM."""
+
+_CHOICES = {
+    "level": ("char", "word", "whitespace"),
+    "cell": ("lstm", "gru", "rnn"),
+    "optimizer": ("adam", "sgd"),
+}
+_GATES = {"lstm": 4, "gru": 3, "rnn": 1}  # and the plain layer's only sum
+# What each number must be at least; some have other bounds.
+_LOWEST = {
+    **dict.fromkeys(("wordvec_size", "hidden_size", "batch_size", "time_size"), 1),
+    **dict.fromkeys(("epochs", "seed", "sample_length", "clip", "temperature", "held_out"), 0),
+    "max_vocabulary": 2,
+    "lr": 0,
+}
+_WHOLE = set(_LOWEST) - {"clip", "temperature", "held_out", "lr"}
+
+# What shapes the run, with its default for characters and for words. A run that goes on
+# keeps what it began with; only the epochs may be changed. None is chosen by `_by_size`.
 _SETTINGS = {
     "cell": ("lstm", "lstm"),
     "wordvec_size": (32, 64),
     "hidden_size": (128, 128),
-    "batch_size": (32, 32),
-    "time_size": (64, 32),
+    "batch_size": (None, None),
+    "time_size": (32, 32),
     "optimizer": ("adam", "adam"),
-    "lr": (0.005, 0.003),
+    "lr": (0.003, 0.003),
     "clip": (5.0, 5.0),
     "seed": (0, 0),
     "held_out": (0.1, 0.1),
     "max_vocabulary": (None, 10_000),
+    "encoding": ("utf-8", "utf-8"),
 }
 _SGD_LR = 1.0
-_SAVE_EVERY, _REPORT_EVERY = 30.0, 10.0  # seconds; on a terminal the report is alive
+_SAVE_EVERY = 30.0  # seconds
+_PATIENCE = 20  # steps that may be worse than any guess before training has broken down
 
 
 def main(argv=None):
     """Run the command; return its exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a sign that cannot be shown is no reason to fail
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     args = parser.parse_args(argv)
     _check_arguments(parser, args)
-    for stream in (sys.stdout, sys.stderr):  # a sign that cannot be shown is no reason to fail
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # checked where it matters
-            status = _write(args) if args.sample_only else _train(args)
-        sys.stdout.flush()
+            if args.sample_only:
+                return _write(args)
+            if args.evaluate is not None:
+                return _evaluate(args)
+            with locked(args.path):
+                return _train(args)
     except KeyboardInterrupt:
-        print("rnnbook: stopped at once", file=sys.stderr)
+        say("rnnbook: stopped at once")
         return 130
     except BrokenPipeError:  # the reader of the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
-        print(f"rnnbook: {message}", file=sys.stderr)
+        say(f"rnnbook: {message}")
         return 1
-    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        super().error(escaped(message))  # it may hold what stands in a file's name
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m rnnbook", description=_DESCRIPTION, epilog=_EPILOG
+    parser = _Parser(prog="python -m rnnbook", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "text", metavar="TEXT", nargs="?", help="a text file, or - for standard input"
     )
-    parser.add_argument("text", metavar="TEXT", nargs="?", help="a text file in UTF-8")
     add = parser.add_argument_group("the model").add_argument
-    add("--level", choices=["char", "word"], help="what a token is (char)")
-    add("--cell", choices=["rnn", "gru", "lstm"], help="the recurrent layer (lstm)")
+    add(
+        "--level",
+        choices=_CHOICES["level"],
+        help="what a token is (char); whitespace is for a text that is cut into tokens already",
+    )
+    add("--cell", choices=_CHOICES["cell"], help="the recurrent layer (lstm)")
     add("--wordvec-size", type=int, metavar="D", help="numbers in a token's vector (32; word 64)")
     add("--hidden-size", type=int, metavar="H", help="hidden units (128)")
     add("--max-vocabulary", type=int, metavar="V", help="keep so many tokens (all; word 10000)")
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=int, metavar="K", help="how often to read the text in all (10; word 5)")
-    add("--batch-size", type=int, metavar="N", help="places to read at once (32)")
-    add("--time-size", type=int, metavar="T", help="tokens a step at each place (64; word 32)")
-    add("--optimizer", choices=["adam", "sgd"], help="(adam)")
-    add("--lr", type=float, help="learning rate (0.005; word 0.003; sgd 1)")
+    add("--epochs", type=int, metavar="K", help="how often to read the text in all (by size)")
+    add("--batch-size", type=int, metavar="N", help="places to read at once (by size)")
+    add("--time-size", type=int, metavar="T", help="tokens a step at each place (32)")
+    add("--optimizer", choices=_CHOICES["optimizer"], help="(adam)")
+    add("--lr", type=float, help="learning rate (0.003; sgd 1)")
     add("--clip", type=float, metavar="NORM", help="longest gradient, 0 for any (5)")
     add("--held-out", type=float, metavar="SHARE", help="of the text to judge by, or 0 (0.1)")
     add("--seed", type=int, help="of all that is random (0)")
     add = parser.add_argument_group("the checkpoint").add_argument
     add("--checkpoint", metavar="FILE", help="a .npz file (here, TEXT's name with .rnnbook.npz)")
+    add = parser.add_mutually_exclusive_group().add_argument
     add("--resume", action="store_true", help="go on from the checkpoint")
-    add("--sample-only", action="store_true", help="write from the checkpoint, do not train")
-    add = parser.add_argument_group("writing").add_argument
+    add(
+        "--sample-only",
+        action="store_true",
+        help="write from the checkpoint, do not train; TEXT may be left out, or be the checkpoint",
+    )
+    add("--evaluate", metavar="TEXT2", help="judge the checkpoint by another text, do not train")
+    add = parser.add_argument_group("reading and writing").add_argument
+    add("--encoding", help="of the text (utf-8)")
     add("--sample-length", type=int, metavar="K", default=500, help="tokens to write (500)")
     add("--temperature", type=float, default=0.7, help="0 takes the likeliest token (0.7)")
     add("--prefix", help="what the sample begins with (a line end)")
@@ -105,238 +162,328 @@ def _parser():
 
 def _check_arguments(parser, args):
     """Refuse a command that cannot be meant, before anything is read."""
-    if args.text is None and not (args.sample_only and args.checkpoint):
+    training = not args.sample_only and args.evaluate is None
+    if args.text is not None and Path(args.text).suffix == ".npz":
+        if training:
+            parser.error(
+                f"TEXT must be a text, got {args.text}; "
+                "--sample-only and --evaluate take a checkpoint there"
+            )
+        if args.checkpoint is None:
+            args.text, args.checkpoint = None, args.text
+    if args.text is None and (training or not args.checkpoint):
         parser.error("TEXT is missing")
-    if args.sample_only and args.resume:
-        parser.error("--resume trains and --sample-only does not: choose one")
-    lowest = {
-        **dict.fromkeys(("wordvec_size", "hidden_size", "batch_size", "time_size"), 1),
-        **dict.fromkeys(("epochs", "seed", "sample_length", "clip", "temperature"), 0),
-        "max_vocabulary": 2,
-    }
-    for name, low in lowest.items():
-        value = getattr(args, name)
-        if value is not None and not low <= value < float("inf"):
-            parser.error(f"--{name.replace('_', '-')} must be at least {low}, got {value}")
-    if args.lr is not None and not 0 < args.lr < float("inf"):
-        parser.error(f"--lr must be greater than 0, got {args.lr}")
-    if args.held_out is not None and not 0 <= args.held_out < 1:
-        parser.error(f"--held-out must be from 0 to below 1, got {args.held_out}")
+    if args.text == args.evaluate == "-":
+        parser.error("--evaluate must be another text than TEXT, got - for both")
+    for name in _LOWEST:
+        if getattr(args, name) is not None and (wrong := _wrong(name, getattr(args, name))):
+            parser.error(f"{_option(name)} {wrong}")
     if args.prefix == "":
         parser.error("--prefix must not be empty")
-    args.path = Path(args.checkpoint or f"{Path(args.text).stem}.rnnbook.npz")
+    if args.encoding is not None:
+        try:
+            args.encoding = text_encoding(args.encoding)
+        except ValueError as error:
+            parser.error(f"--{error}")
+    if args.checkpoint is None:
+        text = Path(args.text)
+        if args.text == "-" or (text.exists() and not (text.is_file() or text.is_dir())):
+            parser.error("--checkpoint is missing: a text from a pipe has no name")
+        args.checkpoint = f"{text.stem}.rnnbook.npz"
+    args.path = Path(args.checkpoint)
     if args.path.suffix != ".npz":
         parser.error(f"--checkpoint must end in .npz, got {args.path.name}")
 
 
+def _option(name):
+    return f"--{name.replace('_', '-')}"
+
+
+def _wrong(name, value):
+    """Say what is wrong with a number of the command, if anything is."""
+    low = _LOWEST[name]
+    if name == "held_out":
+        wanted, right = "from 0 to below 1", 0 <= value < 1
+    elif name == "lr":
+        wanted, right = "greater than 0", 0 < value < math.inf
+    else:
+        wanted, right = f"at least {low}", low <= value < math.inf
+    return None if right else f"must be {wanted}, got {value}"
+
+
+@contextlib.contextmanager
+def _in_options(**more):
+    """Name the command's options in messages, where the package names its arguments."""
+    names = {name: _option(name) for name in _SETTINGS} | more
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        pattern = rf"\b({'|'.join(names)})\b"
+        raise ValueError(re.sub(pattern, lambda found: names[found[0]], str(error))) from None
+
+
+# Reading ------------------------------------------------------------------------------
+
+
+def _source(text):
+    """Return where a text is to be read: a path, or standard input."""
+    if text == "-":
+        return sys.stdin.buffer
+    if not Path(text).exists():
+        raise FileNotFoundError(f"there is no file {text}")
+    if Path(text).is_dir():
+        raise IsADirectoryError(f"{text} must be a text file, got a folder")
+    return Path(text)
+
+
+def _load(args, settings):
+    """Return the token ids of TEXT, and their vocabulary."""
+    return load_text(
+        _source(args.text),
+        settings["level"],
+        max_vocabulary=settings["max_vocabulary"],
+        encoding=args.encoding or settings["encoding"],
+    )
+
+
+def _open(args):
+    """Read the checkpoint; return it with its settings and vocabulary, all checked."""
+    checkpoint, path = read_checkpoint(args.path), args.path
+    settings, vocabulary = _content_of(checkpoint)
+    if settings is None:
+        raise ValueError(f"{path} must be a checkpoint of this command, got one of another program")
+    for name in ("level", *_SETTINGS):
+        given = getattr(args, name)
+        if name == "encoding" or (name == "seed" and not args.resume):
+            continue  # of the text now, of the sample now
+        if given is not None and given != settings[name]:
+            wanted = f"{settings[name]}, as {path} began, got {given}"
+            raise ValueError(f"{_option(name)} must be {wanted}")
+    return checkpoint, settings, vocabulary
+
+
+def _content_of(checkpoint):
+    """Return the settings and the vocabulary that this command has noted, or None twice."""
+    notes, params = checkpoint.notes, checkpoint.params
+    settings, tokens = notes.get("settings"), notes.get("vocabulary")
+    losses, text = notes.get("held_out_losses"), notes.get("text")
+    if not isinstance(settings, dict) or set(settings) != {"level", "epochs", *_SETTINGS}:
+        return None, None
+    for name, value in settings.items():
+        if name in _CHOICES:
+            right = value in _CHOICES[name]
+        elif name == "encoding":
+            right = isinstance(value, str)
+        elif value is None:
+            right = name == "max_vocabulary"
+        else:
+            right = type(value) in ((int,) if name in _WHOLE else (int, float))
+            right = right and not _wrong(name, value)
+        if not right:
+            return None, None
+    if (
+        not isinstance(tokens, list)
+        or not tokens
+        or not all(isinstance(token, str) for token in tokens)
+        or len(set(tokens)) < len(tokens)
+        or not isinstance(losses, list)
+        or not all(type(loss) is float and math.isfinite(loss) for loss in losses)
+        or not isinstance(text, str)
+    ):
+        return None, None
+    V, D, H = len(tokens), settings["wordvec_size"], settings["hidden_size"]
+    shapes = {"embed.W": (V, D), "rnn.Wh": (H, _GATES[settings["cell"]] * H), "affine.W": (H, V)}
+    if any(name not in params or params[name].shape != shapes[name] for name in shapes):
+        return None, None
+    return settings, Vocabulary(tokens)
+
+
+def _model_of(args):
+    """Return the model that a checkpoint lets write, with settings and vocabulary."""
+    checkpoint, settings, vocabulary = _open(args)
+    if args.text is not None:
+        if not (args.text == "-" or Path(args.text).exists()):
+            raise FileNotFoundError(
+                f"there is no file {args.text}; without it, --checkpoint {args.path} will do"
+            )
+        ids, words = _load(args, settings)
+        _check_text(args, checkpoint, ids, words, vocabulary)
+    model = _model(settings, len(vocabulary))
+    params = checkpoint.best or checkpoint.params
+    if set(params) != set(model.params):
+        raise ValueError(f"{args.path} must hold {list(model.params)}, got {list(params)}")
+    model.params.update(params)
+    return model, settings, vocabulary
+
+
+def _check_text(args, checkpoint, ids, words, vocabulary):
+    """Check that a text is that of a checkpoint, to the last token."""
+    if words != vocabulary or fingerprint(ids) != checkpoint.notes["text"]:
+        raise ValueError(
+            f"{args.path} must go on with the text that it began with, got another one in "
+            f"{'standard input' if args.text == '-' else args.text}"
+        )
+
+
+# Training -----------------------------------------------------------------------------
+
+
 def _train(args):
+    checkpoint, vocabulary = None, None
     if args.resume:
-        checkpoint = read_checkpoint(args.path)
-        settings = _settings_of(checkpoint, args.path)
-        _check_same(args, settings)
+        checkpoint, settings, vocabulary = _open(args)
     elif args.path.exists():
         raise ValueError(
             f"{args.path} exists already: --resume goes on from it, --checkpoint names another file"
         )
     else:
         settings = _new_settings(args)
-    epochs = settings["epochs"] if args.epochs is None else args.epochs
-    level, held_out = settings["level"], settings["held_out"]
-    tokens, vocabulary = load_text(args.text, level, max_vocabulary=settings["max_vocabulary"])
-    train, test = split_text(tokens, held_out=held_out) if held_out else (tokens, None)
-    start = _start(args.prefix, vocabulary, level)
-    model = _model(settings, len(vocabulary))
-    run = TextRun(
-        model,
-        Adam(settings["lr"]) if settings["optimizer"] == "adam" else SGD(settings["lr"]),
-        train,
-        batch_size=settings["batch_size"],
-        time_size=settings["time_size"],
-        max_norm=settings["clip"] or None,
-    )
-    notes = {"settings": settings, "vocabulary": vocabulary.tokens, "held_out_losses": []}
+    ids, words = _load(args, settings)
     if args.resume:
-        notes |= run.go_on(checkpoint, args.path.name)
-        if Vocabulary(notes["vocabulary"]) != vocabulary:
-            raise ValueError(f"{args.path} must go on with the text that it began with")
-    notes["settings"] = settings | {"epochs": epochs}
-    if run.steps > epochs * run.steps_per_epoch:
+        _check_text(args, checkpoint, ids, words, vocabulary)
+    with _in_options():
+        held_out = settings["held_out"]
+        train, test = split_text(ids, held_out=held_out) if held_out else (ids, None)
+    if not args.resume:
+        _by_size(settings, len(train) - 1)
+    if args.epochs is not None:
+        settings["epochs"] = args.epochs
+    start = _start(args.prefix, words, settings["level"])
+    with _in_options(max_norm="--clip"):
+        run = TextRun(
+            _model(settings, len(words)),
+            Adam(settings["lr"]) if settings["optimizer"] == "adam" else SGD(settings["lr"]),
+            train,
+            batch_size=settings["batch_size"],
+            time_size=settings["time_size"],
+            max_norm=settings["clip"] or None,
+        )
+        notes = {"settings": settings, "vocabulary": words.tokens, "text": fingerprint(ids)}
+        notes["held_out_losses"], best = [], None
+        if args.resume:
+            notes["held_out_losses"] = run.go_on(checkpoint, "the checkpoint")["held_out_losses"]
+            best = checkpoint.best or None
+    if run.steps > settings["epochs"] * run.steps_per_epoch:
         raise ValueError(
             f"--epochs must be at least those of {args.path}, "
-            f"{-(-run.steps // run.steps_per_epoch)}, got {epochs}"
+            f"{-(-run.steps // run.steps_per_epoch)}, got {settings['epochs']}"
         )
-    run.save(args.path, notes)  # now, not after an hour: can it be written there?
-    print(
+    training = _Training(run, notes, test, best, args.path)
+    training.save()  # now, not after an hour: can it be written there?
+    say(
         f"{len(train):,} tokens to learn from, {0 if test is None else len(test):,} held out, "
-        f"{len(vocabulary):,} different; "
-        f"{sum(param.size for param in model.params.values()):,} parameters; "
-        f"checkpoint {args.path}",
-        file=sys.stderr,
+        f"{len(words):,} different; "
+        f"{sum(param.size for param in run.model.params.values()):,} parameters; "
+        f"{settings['batch_size']} places, {settings['time_size']} tokens a step, "
+        f"{run.steps_per_epoch:,} steps an epoch; checkpoint {args.path}"
     )
-    if not _run(run, notes, test, args.path):
-        print(
+    if number := training.go():
+        say(
             f"stopped after step {run.steps}, saved in {args.path}; "
-            "the same command with --resume goes on",
-            file=sys.stderr,
+            "the same command with --resume goes on"
         )
-        return 130
-    _print_sample(model, vocabulary, start, args, settings)
+        return 128 + number
+    if training.best is not None:
+        run.model.params.update(training.best)
+        epoch = 1 + int(np.argmin(notes["held_out_losses"]))
+        say(f"epoch {epoch}, the best on the held-out text, writes:")
+    _print_sample(run.model, words, start, args, settings)
     return 0
 
 
-def _run(run, notes, test, path):
-    """Train to the last epoch; return whether it came to that, or was interrupted."""
-    report = _Report(run, notes)
-    held_out, saved = notes["held_out_losses"], time.monotonic()
-    with _Interrupt() as interrupt:
-        while True:
-            epoch, step = divmod(run.steps, run.steps_per_epoch)
-            if step == 0 and test is not None and len(held_out) < epoch:
-                places = min(32, 1 + len(test) // 4096)  # many would hurt a short text
-                held_out.append(run.model.evaluate(test, batch_size=places))
-            if step == 0 and epoch > 0:
-                report.epoch(epoch)
-            done = epoch == notes["settings"]["epochs"]
-            if done or interrupt.asked or step == 0 or time.monotonic() > saved + _SAVE_EVERY:
-                run.save(path, notes)
-                saved = time.monotonic()
-            if done or interrupt.asked:
-                report.wipe()
-                return done
-            try:
-                run.advance(1)
-            except ValueError as error:
-                after = f"training broke down after step {run.steps} (is --lr too large?)"
-                raise ValueError(f"{after}: {error}") from None
-            report.step()
+class _Training:
+    """A run to its last epoch, with what is kept beside it."""
 
+    def __init__(self, run, notes, test, best, path):
+        self.run, self.notes, self.test, self.best, self.path = run, notes, test, best, path
+        self.held_out, self.saved, self.saved_at = notes["held_out_losses"], run.steps, 0.0
+        self.limit = 3 * math.log(max(len(notes["vocabulary"]), 3))
+        self.over = 0  # so many of the last steps were beyond that limit
 
-class _Interrupt:
-    """The first Ctrl-C asks to stop after this step, the second stops at once."""
+    def go(self):
+        """Train; return 0 at the end, or the number of the signal that interrupted."""
+        run, report = self.run, Report(self.run, self.notes)
+        with Interrupt() as interrupt:
+            while True:
+                epoch, step = divmod(run.steps, run.steps_per_epoch)
+                try:
+                    if step == 0 and len(self.held_out) < epoch and self.test is not None:
+                        self.judge()
+                    done = epoch == self.notes["settings"]["epochs"]
+                    if done:
+                        self.check_loss(patience=1)
+                    late = step == 0 or time.monotonic() > self.saved_at + _SAVE_EVERY
+                    if done or interrupt.number or (late and not self.over):
+                        self.save()
+                    if step == 0 and epoch > 0:
+                        report.epoch(epoch)
+                    if done or interrupt.number:
+                        report.wipe()
+                        return 0 if done else interrupt.number
+                    run.advance(1)
+                    self.over = self.over + 1 if run.losses[-1] > self.limit else 0
+                    self.check_loss(_PATIENCE)
+                except ValueError as error:
+                    report.wipe()
+                    raise ValueError(
+                        f"training broke down (is --lr {self.notes['settings']['lr']} too large?): "
+                        f"{error}; {self.path} holds step {self.saved}"
+                    ) from None
+                report.step()
 
-    asked = False
+    def judge(self):
+        """Evaluate on the held-out text; keep what is best there."""
+        places = min(32, 1 + len(self.test) // 4096)  # many would hurt a short text
+        loss = self.run.model.evaluate(self.test, batch_size=places)
+        if not self.held_out or loss < min(self.held_out):
+            self.best = {name: param.copy() for name, param in self.run.model.params.items()}
+        self.held_out.append(loss)
 
-    def __enter__(self):
-        with contextlib.suppress(ValueError):  # only the main thread hears signals
-            self.before = signal.signal(signal.SIGINT, self._hear)
-        return self
+    def check_loss(self, patience):
+        """Give up where training is lost, though its numbers are finite."""
+        if self.over >= patience:
+            raise ValueError(
+                f"up to step {self.run.steps} the loss was {self.over} times in a row above "
+                f"{self.limit:.1f} nats per token, three times that of a blind guess: "
+                f"at last {self.run.losses[-1]:.4g}"
+            )
 
-    def __exit__(self, *error):
-        if hasattr(self, "before"):
-            signal.signal(signal.SIGINT, self.before)
-
-    def _hear(self, *_):
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
-
-
-class _Report:
-    """How far training is: one line that is rewritten on a terminal, plain lines elsewhere."""
-
-    def __init__(self, run, notes):
-        self.run, self.notes, self.out = run, notes, sys.stderr
-        self.terminal = self.out.isatty()
-        self.first, self.start = run.steps, time.monotonic()
-        self.shown, self.busy, self.last = self.start, 0.0, self.start
-        self.busy_steps, self.width = 0, 0
-
-    def step(self):
-        """Count a step; show the line now and then."""
-        now = time.monotonic()
-        self.busy += now - self.last
-        self.busy_steps += 1
-        self.last = now
-        if now < self.shown + (0.2 if self.terminal else _REPORT_EVERY):
-            return
-        self.shown, run = now, self.run
-        epoch, step = divmod(run.steps - 1, run.steps_per_epoch)
-        share = (step + 1) / run.steps_per_epoch
-        self._show(f"{self._epoch(epoch + 1)} {share:4.0%}  {self._train(epoch)}  {self._pace()}")
-
-    def epoch(self, epoch):
-        """Show what an epoch has come to, in a line that stays."""
-        text = f"{self._epoch(epoch)}  {self._train(epoch - 1)}"
-        if self.notes["held_out_losses"]:
-            text += f"  held-out {self._loss(self.notes['held_out_losses'][epoch - 1])}"
-        if self.busy_steps:
-            text += f"  {self._pace()}"
-        self.wipe()
-        print(text, file=self.out, flush=True)
-        self.last = self.shown = time.monotonic()
-
-    def wipe(self):
-        """Take away the line that is rewritten."""
-        if self.width:
-            self.out.write("\r" + " " * self.width + "\r")
-            self.width = 0
-
-    def _show(self, text):
-        if not self.terminal:
-            print(text, file=self.out, flush=True)
-            return
-        text = text[: shutil.get_terminal_size().columns - 1]
-        self.out.write("\r" + text.ljust(self.width))
-        self.out.flush()
-        self.width = len(text)
-
-    def _epoch(self, number):
-        epochs = self.notes["settings"]["epochs"]
-        return f"epoch {number:{len(str(epochs))}}/{epochs}"
-
-    def _train(self, epoch):
-        n = self.run.steps_per_epoch
-        return f"train {self._loss(np.mean(self.run.losses[epoch * n : (epoch + 1) * n]))}"
-
-    def _loss(self, loss):
-        text = f"perplexity {perplexity(max(float(loss), 0.0)):.2f}"
-        chars = self.notes["settings"]["level"] == "char"
-        return text + (f" ({loss / np.log(2):.2f} bits/char)" if chars else "")
-
-    def _pace(self):
-        run = self.run
-        tokens = run.batch_size * run.time_size * self.busy_steps / max(self.busy, 1e-9)
-        steps = self.notes["settings"]["epochs"] * run.steps_per_epoch - run.steps
-        elapsed = time.monotonic() - self.start
-        left = round(elapsed / max(run.steps - self.first, 1) * steps)
-        hours, minutes = divmod(left // 60, 60)
-        clock = f"{hours}:{minutes:02}" if hours else f"{minutes}"
-        return f"{tokens:,.0f} tokens/s  {clock}:{left % 60:02} left"
+    def save(self):
+        """Write the checkpoint, with errors that name it."""
+        try:
+            self.run.save(self.path, self.notes, best=self.best)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        self.saved, self.saved_at = self.run.steps, time.monotonic()
 
 
 def _new_settings(args):
     """Return all settings of a new run, with the defaults of its level."""
-    level = args.level or "char"
-    epochs = {"char": 10, "word": 5}[level] if args.epochs is None else args.epochs
-    settings = {"level": level, "epochs": epochs}
+    settings = {"level": args.level or "char", "epochs": args.epochs}
     for name, defaults in _SETTINGS.items():
         given = getattr(args, name)
-        settings[name] = defaults[level == "word"] if given is None else given
+        settings[name] = defaults[settings["level"] != "char"] if given is None else given
+    if settings["level"] == "whitespace" and args.max_vocabulary is None:
+        settings["max_vocabulary"] = None  # whoever cut the text has left out what is rare
     if args.lr is None and args.optimizer == "sgd":
         settings["lr"] = _SGD_LR
     return settings
 
 
-def _settings_of(checkpoint, path):
-    """Return the settings that this command has noted in a checkpoint."""
-    settings = checkpoint.notes.get("settings", {})
-    if set(settings) != {"level", "epochs", *_SETTINGS} or "vocabulary" not in checkpoint.notes:
-        raise ValueError(f"{path} must be a checkpoint of this command, got one of another program")
-    return settings
+def _by_size(settings, predictions):
+    """Choose what has not been given to suit a text of so many predictions.
 
-
-def _check_same(args, settings):
-    """Check that what is given on the command line is what the run began with."""
-    for name in ("level", *_SETTINGS):
-        given = getattr(args, name)
-        if args.sample_only and name == "seed":
-            continue  # there it is that of the sample
-        if given is not None and given != settings[name]:
-            raise ValueError(
-                f"--{name.replace('_', '-')} must be {settings[name]}, as {args.path} began, "
-                f"got {given}"
-            )
+    A small text read in many places gives a handful of steps, too few to learn from.
+    """
+    T = settings["time_size"] = min(settings["time_size"], predictions)
+    if settings["batch_size"] is None:
+        settings["batch_size"] = min(max(predictions // (256 * T), 4), 32, predictions)
+    if settings["epochs"] is None:
+        steps = steps_per_epoch(predictions, min(settings["batch_size"], predictions), T)
+        least = 10 if settings["level"] == "char" else 5
+        settings["epochs"] = min(max(2500 // steps, least), 50)
 
 
 def _model(settings, vocab_size):
@@ -347,10 +494,20 @@ def _model(settings, vocab_size):
     return GatedRnnlm(*sizes, rng=rng, cell=settings["cell"])
 
 
+# Writing and judging ------------------------------------------------------------------
+
+
+def _line_end(vocabulary, level):
+    """Return the number of the line end as an array, an empty one if there is none."""
+    token = END_OF_LINE if level == "whitespace" else "\n"
+    return vocabulary.encode([token] if token in vocabulary else [])
+
+
 def _start(prefix, vocabulary, level):
     """Return the tokens that a sample begins with."""
     if prefix is None:
-        return np.array([vocabulary.encode(["\n"])[0] if "\n" in vocabulary else 0])
+        line_end = _line_end(vocabulary, level)
+        return line_end if len(line_end) else np.array([0])
     tokens = tokenize(prefix, level)
     if not tokens:
         raise ValueError(f"--prefix must hold at least one token, got {prefix!r}")
@@ -362,13 +519,8 @@ def _start(prefix, vocabulary, level):
 
 def _write(args):
     """Write from a checkpoint."""
-    checkpoint = read_checkpoint(args.path)
-    settings = _settings_of(checkpoint, args.path)
-    _check_same(args, settings)
-    vocabulary = Vocabulary(checkpoint.notes["vocabulary"])
+    model, settings, vocabulary = _model_of(args)
     start = _start(args.prefix, vocabulary, settings["level"])
-    model = _model(settings, len(vocabulary))
-    model.params.update(checkpoint.params)
     _print_sample(model, vocabulary, start, args, settings)
     return 0
 
@@ -378,7 +530,32 @@ def _print_sample(model, vocabulary, start, args, settings):
     rng = np.random.default_rng(settings["seed"] if args.seed is None else args.seed)
     ids = model.sample(start, args.sample_length, rng=rng, temperature=args.temperature)
     ids = ids if args.prefix is None else np.concatenate([start, ids])
-    print(detokenize(vocabulary.decode(ids), settings["level"]))
+    write_out(detokenize(vocabulary.decode(ids), settings["level"]))
+
+
+def _evaluate(args):
+    """Judge a checkpoint by another text: all its tokens, the first as after a line end."""
+    model, settings, vocabulary = _model_of(args)
+    level, name = settings["level"], "standard input" if args.evaluate == "-" else args.evaluate
+    encoding = args.encoding or settings["encoding"]
+    tokens = tokenize(read_text(_source(args.evaluate), encoding=encoding), level)
+    unknown = [token for token in tokens if token not in vocabulary]
+    if unknown and UNKNOWN not in vocabulary:
+        raise ValueError(
+            f"{len(unknown):,} of the {len(tokens):,} tokens of {name} are none of the "
+            f"{len(vocabulary):,} that {args.path} knows, the first of them {unknown[0]!r}: "
+            "they would make the perplexity infinite"
+        )
+    ids = np.concatenate([_line_end(vocabulary, level), vocabulary.encode(tokens)])
+    if len(ids) < 2:
+        raise ValueError(f"{name} must hold at least one token to predict, got {len(tokens)}")
+    loss = model.evaluate(ids)
+    if unknown:
+        say(f"{len(unknown):,} tokens that {args.path} does not know are read as {UNKNOWN}")
+    write_out(
+        f"{loss:.4f} nats per token, {as_perplexity(loss, level)}, of {len(ids) - 1:,} tokens"
+    )
+    return 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from .optimizers import SGD, Adam, learn
 __all__ = ["Checkpoint", "TextRun", "read_checkpoint"]
 
 
-_FORMAT = "rnnbook checkpoint 1"  # what TextRun.save writes
+_FORMAT = "rnnbook checkpoint 2"  # what TextRun.save writes
+_PARTS = ("params", "state", "memory", "best")
+_DEPTH = 20  # of lists in lists, in notes: more than anyone needs, less than Python can print
 
 
 class Checkpoint(NamedTuple):
@@ -35,6 +37,8 @@ class Checkpoint(NamedTuple):
         The state of its recurrent layer; nothing before the first step.
     memory : dict of str to ndarray
         What the optimiser remembers from step to step.
+    best : dict of str to ndarray
+        Parameters of an earlier step that the caller thought better of; nothing if none.
     """
 
     settings: dict
@@ -43,6 +47,7 @@ class Checkpoint(NamedTuple):
     params: dict
     state: dict
     memory: dict
+    best: dict
 
 
 class TextRun:
@@ -99,16 +104,25 @@ class TextRun:
         Raises
         ------
         ValueError
-            If the loss or a gradient is not finite; then this run cannot go on.
+            If the loss, a gradient or a parameter is not finite; the message says in which
+            step, and this run cannot go on.
         """
         steps = _validate.integer("steps", steps, minimum=0)
         for _ in range(steps):
             batch = text_batch(self.tokens, self.batch_size, self.time_size, self.steps)
-            loss = learn(self.model, self.optimizer, batch, self.max_norm)
-            self.losses.append(_validate.real("the loss", loss))
+            try:
+                loss = learn(self.model, self.optimizer, batch, self.max_norm)
+                self.losses.append(_validate.real("the loss", loss))
+            except ValueError as error:
+                why = error
+                try:  # a loss that is NaN has its reason in a parameter, perhaps
+                    _check_finite("the parameter ", self.model.params)
+                except ValueError as earlier:
+                    why = earlier
+                raise ValueError(f"in step {self.steps + 1}, {why}") from None
         return np.array(self.losses[self.steps - steps :])
 
-    def save(self, path, notes=None):
+    def save(self, path, notes=None, *, best=None):
         """Write all of the run into one ``.npz`` file, whole or not at all.
 
         Parameters
@@ -117,23 +131,37 @@ class TextRun:
             Ends in ``.npz``. A file of that name is replaced, once the new one is complete.
         notes : dict, optional
             Anything to keep beside, as ``json.dumps`` can write it: the vocabulary, say.
+        best : dict of str to ndarray, optional
+            Parameters of an earlier step to keep beside, under the names of the model's.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite; a file that is there stays as it was.
         """
         notes = {} if notes is None else notes
         if not isinstance(notes, dict):
             raise TypeError(f"notes must be a dict, got {_validate.describe(notes)}")
+        _check_tree("notes", notes)
+        head = {"format": _FORMAT, "settings": self._settings(), "notes": notes}
         try:
-            head = json.dumps({"format": _FORMAT, "settings": self._settings(), "notes": notes})
+            head = json.dumps(head, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise TypeError(f"notes must be what JSON can hold, got: {error}") from None
-        rnn = self.model.rnn
+        rnn, params = self.model.rnn, self.model.params
+        if best is not None:
+            _check_like("best", _validate.named_arrays("best", best), params)
         parts = {
-            "params": self.model.params,
+            "params": params,
             "state": {} if rnn.h is None else {name: getattr(rnn, name) for name in rnn.NAMES},
             "memory": _memory_of(self.optimizer),
+            "best": best or {},
         }
         arrays = {"head": np.array(head), "losses": np.array(self.losses, float)}
-        for part, content in parts.items():
-            arrays |= {f"{part}/{name}": array for name, array in content.items()}
+        for part in _PARTS:
+            arrays |= {f"{part}/{name}": array for name, array in parts[part].items()}
+        _check_finite("the parameter ", params)
+        _check_finite("", {name: arrays[name] for name in arrays if name != "head"})
         write_arrays(path, arrays | {"digest": np.array(_digest(arrays))})
 
     def load(self, path):
@@ -161,31 +189,38 @@ class TextRun:
         name : str
             What an error calls it.
         """
+        if not isinstance(saved, Checkpoint):
+            raise TypeError(f"saved must be a Checkpoint, got {_validate.describe(saved)}")
         ours = self._settings()
-        if saved.settings["text"] != ours["text"]:
+        if saved.settings.get("text") != ours["text"]:
             raise ValueError(
                 f"{name} must go on with the text that it began with, "
-                f"{saved.settings['text']}; got {ours['text']}"
+                f"{saved.settings.get('text')}; got {ours['text']}"
             )
         for key in sorted(ours | saved.settings):
             then, now = (settings.get(key, "nothing") for settings in (saved.settings, ours))
             if then != now:
                 raise ValueError(
                     f"{name} must go on with the settings that it began with: "
-                    f"{key} was {then}, got {now}"
+                    f"{_validate.shorten(key)} was {_validate.shorten(str(then))}, got {now}"
                 )
-        model, optimizer, (params, state, memory) = self.model, self.optimizer, saved[3:]
-        _check_like(name, params, model.params)
-        names = model.rnn.NAMES if state else ()
-        _check_like(name, state, dict.fromkeys(names, self._like_state()))
+        model, optimizer, params = self.model, self.optimizer, self.model.params
+        _check_like(name, saved.params, params)
+        if saved.best:
+            _check_like(name, saved.best, params)
+        names = model.rnn.NAMES if saved.losses.size else ()
+        _check_like(name, saved.state, dict.fromkeys(names, self._like_state()))
+        memory = saved.memory
         likes = {"steps": np.array(0)} if isinstance(optimizer, Adam) else {}
         if len(memory) > 1:
-            likes |= {f"{kind}/{n}": param for kind in "mv" for n, param in model.params.items()}
+            likes |= {f"{kind}/{n}": param for kind in "mv" for n, param in params.items()}
         _check_like(name, memory, likes)
-        model.params.update(params)
+        if any((array < 0).any() for key, array in memory.items() if not key.startswith("m/")):
+            raise ValueError(f"{name} must hold squares and a count for Adam, got some below zero")
+        params.update(saved.params)
         model.reset_state()
-        if state:
-            model.set_state(**state)
+        if saved.state:
+            model.set_state(**saved.state)
         if memory:
             optimizer.steps = int(memory["steps"])
             optimizer.m, optimizer.v = (
@@ -203,7 +238,6 @@ class TextRun:
         """Return all that must be the same for a saved run to go on, as JSON holds it."""
         model, optimizer = self.model, self.optimizer
         names = ("lr", "beta1", "beta2", "eps") if isinstance(optimizer, Adam) else ("lr",)
-        words = np.ascontiguousarray(self.tokens, dtype="<i8")
         return {
             "model": type(model).__name__,
             **{f"shape of {name}": list(param.shape) for name, param in model.params.items()},
@@ -214,7 +248,7 @@ class TextRun:
             "batch_size": self.batch_size,
             "time_size": self.time_size,
             "max_norm": self.max_norm,
-            "text": f"{len(words)} tokens with hash {hashlib.sha256(words).hexdigest()[:16]}",
+            "text": fingerprint(self.tokens),
         }
 
 
@@ -241,14 +275,53 @@ def read_checkpoint(path):
         )
     if digest.shape != () or str(digest) != _digest(arrays):
         raise ValueError(f"{name} must be a whole checkpoint, got one that is damaged")
-    head = json.loads(str(arrays.pop("head")))
-    if head["format"] != _FORMAT:
-        raise ValueError(f"{name} must have the format {_FORMAT}, got {head['format']}")
-    losses, parts = arrays.pop("losses"), {"params": {}, "state": {}, "memory": {}}
+    head, parts = _head(name, arrays.pop("head")), {part: {} for part in _PARTS}
+    losses = arrays.pop("losses")
+    _validate.floats(f"losses in {name}", losses, ("steps",), dtype=np.dtype(float))
     for key, array in arrays.items():
-        part, _, key = key.partition("/")
-        parts[part][key] = array
+        part, _, key_there = key.partition("/")
+        where = f"{_validate.shorten(key)} in {name}"
+        if part not in parts:
+            raise ValueError(f"{where} must be a part of a checkpoint, got {part!r}")
+        if key == "memory/steps":
+            _validate.indices(where, array, (), size=2**62, what="numbers of steps")
+        else:
+            _validate.floats(where, array, None)
+        parts[part][key_there] = array
     return Checkpoint(head["settings"], head["notes"], losses, **parts)
+
+
+def fingerprint(tokens):
+    """Say which text this is: its length and a hash, the same for equal texts alone.
+
+    Parameters
+    ----------
+    tokens : ndarray of int, shape (K,)
+
+    Returns
+    -------
+    str
+    """
+    tokens = np.ascontiguousarray(tokens, dtype="<i8")
+    return f"{len(tokens)} tokens with hash {hashlib.sha256(tokens).hexdigest()[:16]}"
+
+
+def _head(name, array):
+    """Return the settings and notes that the array of a checkpoint holds, checked."""
+    try:
+        head = json.loads(str(array))
+    except (ValueError, RecursionError):  # no JSON, or lists in lists without end
+        head = None
+    if not isinstance(head, dict) or "format" not in head:
+        raise ValueError(f"{name} must have a head in JSON, got {_validate.shorten(str(array))!r}")
+    if head["format"] != _FORMAT:
+        found = _validate.shorten(repr(head["format"]))
+        raise ValueError(f"{name} must have the format {_FORMAT!r}, got {found}")
+    for part in ("settings", "notes"):
+        if not isinstance(head.get(part), dict):
+            raise ValueError(f"{name} must have {part} in its head, as a dict")
+        _check_tree(f"{part} in {name}", head[part])
+    return head
 
 
 def _digest(arrays):
@@ -267,7 +340,27 @@ def _check_like(file, arrays, likes):
         for content in (arrays, likes)
     )
     if got != wanted:
-        raise ValueError(f"{file} must hold {wanted}, got {got}")
+        got = _validate.shorten(str(got), 300)
+        raise ValueError(f"{file} must hold {_validate.shorten(str(wanted), 300)}, got {got}")
+
+
+def _check_finite(prefix, arrays):
+    for name, array in arrays.items():
+        _validate.finite(prefix + name, array)
+
+
+def _check_tree(name, value):
+    """Check that lists and dicts in one another are not too deep, with strings as keys."""
+    level = [value]
+    for _ in range(_DEPTH):
+        dicts = [part for part in level if isinstance(part, dict)]
+        if not all(isinstance(key, str) for part in dicts for key in part):
+            raise TypeError(f"{name} must have strings as keys, as JSON has")
+        lists = [part for part in level if isinstance(part, (list, tuple))]
+        level = [x for part in lists for x in part]
+        level += [x for part in dicts for x in part.values()]
+    if level:
+        raise ValueError(f"{name} must be at most {_DEPTH} lists or dicts deep")
 
 
 def _memory_of(optimizer):

@@ -13,6 +13,7 @@ import pytest
 from helpers import break_writing
 
 from rnnbook import __main__ as command
+from rnnbook import _console as console
 from rnnbook import house_that_jack_built, training
 from rnnbook.training import TextRun, read_checkpoint
 
@@ -70,8 +71,9 @@ def test_it_trains_and_writes(run, options, unit):
     status, out, err = run("rhyme.txt", "--epochs", 2, *SMALL, *options)
     assert status == 0
     assert out.strip()
-    first, *epochs = lines(err)
+    first, *epochs, writes = lines(err)
     assert "checkpoint rhyme.rnnbook.npz" in first
+    assert re.fullmatch("epoch [12], the best on the held-out text, writes:", writes)
     assert len(epochs) == 2
     number = rf"perplexity \d+\.\d\d{re.escape(' (') if unit else ''}"
     for k, line in enumerate(epochs, 1):
@@ -79,7 +81,7 @@ def test_it_trains_and_writes(run, options, unit):
         assert re.search(rf"held-out {number}", line)
         assert line.count("bits/char") == (2 if unit else 0)
         assert re.search(r"[\d,]+ tokens/s  \d+:\d\d left$", line)
-    assert lines(err)[-1].endswith("0:00 left")
+    assert epochs[-1].endswith("0:00 left")
 
 
 def test_the_numbers_are_those_of_the_package(run):
@@ -91,7 +93,7 @@ def test_the_numbers_are_those_of_the_package(run):
     ids = np.array([vocabulary.index(token) for token in text])
     train, test = np.split(ids, [len(ids) - round(0.1 * len(ids))])
     model = command.GatedRnnlm(len(vocabulary), 5, 6, rng=np.random.default_rng(0))
-    twin = TextRun(model, training.Adam(0.005), train, batch_size=3, time_size=7, max_norm=5)
+    twin = TextRun(model, training.Adam(0.003), train, batch_size=3, time_size=7, max_norm=5)
     for k in range(2):
         twin.advance(twin.steps_per_epoch)
         assert saved.notes["held_out_losses"][k] == model.evaluate(test)
@@ -150,10 +152,12 @@ def test_on_a_terminal_one_line_is_rewritten(run, monkeypatch):
     clock = iter(range(0, 10**9, 3))
     fake = type("time", (), {"monotonic": staticmethod(lambda: next(clock))})
     monkeypatch.setattr(command, "time", fake)
+    monkeypatch.setattr(console, "time", fake)
     assert command.main(["rhyme.txt", "--epochs", "2", *SMALL]) == 0
     first, *shown = screen.getvalue().split("\n")
     assert "checkpoint" in first
-    *shown, last = shown
+    *shown, writes, last = shown
+    assert "writes" in writes
     assert last == ""
     for k, line in enumerate(shown, 1):  # all that came before on the line has been wiped
         *rewritten, stays = line.split("\r")
@@ -167,6 +171,7 @@ def test_elsewhere_lines_come_now_and_then(run, monkeypatch):
     clock = iter(range(0, 10**9, 3))
     fake = type("time", (), {"monotonic": staticmethod(lambda: next(clock))})
     monkeypatch.setattr(command, "time", fake)
+    monkeypatch.setattr(console, "time", fake)
     _, _, err = run("rhyme.txt", "--epochs", 1, *SMALL)
     assert "\r" not in err
     shown = [line for line in lines(err) if "%" in line]
@@ -182,7 +187,10 @@ def test_elsewhere_lines_come_now_and_then(run, monkeypatch):
     [
         ([], "TEXT is missing"),
         (["--sample-only"], "TEXT is missing"),
-        (["rhyme.txt", "--resume", "--sample-only"], "choose one"),
+        (
+            ["rhyme.txt", "--resume", "--sample-only"],
+            "argument --sample-only: not allowed with argument --resume",
+        ),
         (["rhyme.txt", "--cell", "cnn"], "invalid choice: 'cnn'"),
         (["rhyme.txt", "--epochs", "many"], "invalid int value: 'many'"),
         (["rhyme.txt", "--epochs", "-1"], "--epochs must be at least 0, got -1"),
@@ -206,13 +214,13 @@ def test_a_wrong_command_is_refused_with_status_2(run, folder, args, wanted):
 @pytest.mark.parametrize(
     ("content", "args", "wanted"),
     [
-        (None, [], "must be an existing text file, got 'mine.txt'"),
+        (None, [], "there is no file mine.txt"),
         (b"", [], "mine.txt must be a text file in UTF-8, got an empty file"),
         (b"PK\x03\x04\0", [], "got a binary file, with a zero at byte 4"),
         (b"caf\xe9 au lait", [], "got 0xe9 at byte 3"),
         (b"a", [], "must hold at least two tokens, got 1"),
-        (b"ab", [], "held_out must leave at least two tokens on both sides, got 0.1 of 2"),
-        (b"abcde" * 8, [], "batch_size must be an integer from 1 to 35, got 99"),
+        (b"ab", [], "--held-out must leave at least two tokens on both sides, got 0.1 of 2"),
+        (b"abcde" * 8, [], "--batch-size must be an integer from 1 to 35, got 99"),
         (b"a b c " * 200, ["--prefix", "d"], "--prefix: tokens must be in the vocabulary of 4, "),
         (b"a b c " * 200, ["--prefix", " ", "--level", "word"], "--prefix must hold at least one"),
         (b"a b c " * 200, ["--resume"], "No such file or directory: 'mine.rnnbook.npz'"),
@@ -274,11 +282,47 @@ def test_a_checkpoint_of_another_program_is_refused(run):
     )
 
 
-def test_a_training_that_breaks_down_says_so_and_keeps_the_last_checkpoint(run):
-    status, _, err = run("rhyme.txt", "--optimizer", "sgd", "--lr", "1e38", "--clip", 0, *SMALL)
-    assert status == 1
-    assert "training broke down after step" in lines(err)[-1]
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--optimizer", "sgd", "--lr", "1e38", "--clip", 0], "the loss must be finite, got "),
+        (["--optimizer", "sgd", "--lr", "100"], "20 times in a row above 9.7 nats per token"),
+        (
+            ["--optimizer", "sgd", "--lr", "100", "--epochs", 1, "--time-size", 60],
+            "10 times in a row",
+        ),
+    ],
+)
+def test_a_training_that_breaks_down_says_so_and_keeps_the_last_checkpoint(run, options, wanted):
+    status, out, err = run("rhyme.txt", *SMALL, *options)
+    assert (status, out) == (1, "")
+    number = float(options[options.index("--lr") + 1])
+    assert f"training broke down (is --lr {number} too large?): " in lines(err)[-1]
+    assert re.search(r"in step \d+, |up to step \d+ ", lines(err)[-1])
+    assert wanted in lines(err)[-1]
+    assert lines(err)[-1].endswith("; rhyme.rnnbook.npz holds step 0")
+    assert not re.search(r"\d{12}", err)
     assert read_checkpoint("rhyme.rnnbook.npz").losses.size == 0
+
+
+def test_a_broken_run_never_replaces_the_good_checkpoint(run, monkeypatch):
+    run("rhyme.txt", "--epochs", 1, *SMALL)
+    before, advance = read_checkpoint("rhyme.rnnbook.npz"), TextRun.advance
+
+    def poisoned(self, steps):
+        losses = advance(self, steps)
+        if self.steps == before.losses.size + 9:
+            self.model.params["rnn.Wh"][1, 2] = np.nan  # as an update may, in its last step
+        return losses
+
+    monkeypatch.setattr(TextRun, "advance", poisoned)
+    monkeypatch.setattr(command, "_SAVE_EVERY", 0)
+    status, _, err = run("rhyme.txt", "--epochs", 3, "--resume")
+    assert status == 1
+    step = before.losses.size + 8
+    assert "the parameter rnn.Wh must be finite, got nan at index [1, 2]; " in lines(err)[-1]
+    assert lines(err)[-1].endswith(f"rhyme.rnnbook.npz holds step {step}")
+    assert read_checkpoint("rhyme.rnnbook.npz").losses.size == step
 
 
 # Breaks -------------------------------------------------------------------------------

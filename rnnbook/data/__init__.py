@@ -5,6 +5,7 @@ from .archives import read_arrays, write_arrays
 from .bits import binary_addition, binary_sums, from_bits, to_bits
 from .images import Dataset, load_digits, load_mnist, read_idx
 from .text import (
+    END_OF_LINE,
     UNKNOWN,
     Vocabulary,
     alice_opening,
@@ -17,6 +18,7 @@ from .text import (
 )
 
 __all__ = [
+    "END_OF_LINE",
     "UNKNOWN",
     "Dataset",
     "Vocabulary",

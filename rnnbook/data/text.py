@@ -10,6 +10,7 @@ import numpy as np
 from .. import _validate
 
 __all__ = [
+    "END_OF_LINE",
     "UNKNOWN",
     "Vocabulary",
     "alice_opening",
@@ -242,7 +243,7 @@ def read_text(path, *, encoding="utf-8"):
         If there is no such encoding, or if the file is empty, binary, or not in that
         encoding (the message says at which byte).
     """
-    encoding = _text_encoding(encoding)
+    encoding = text_encoding(encoding)
     if hasattr(path, "read"):
         name, raw = getattr(path, "name", "the file"), path.read()
     else:
@@ -339,7 +340,7 @@ def split_text(tokens, *, held_out=0.1):
     return tokens[:cut], tokens[cut:]
 
 
-def _text_encoding(name):
+def text_encoding(name):
     """Check that Python knows an encoding of texts by that name; return its usual name."""
     if not isinstance(name, str):
         raise TypeError(f"encoding must be a str, got {_validate.describe(name)}")

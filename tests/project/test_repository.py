@@ -24,6 +24,7 @@ README = (ROOT / "README.md").read_text(encoding="utf8")
 # Each module may import from those after it, and from no other of ours.
 ORDER = [
     "__main__",
+    "_console",
     "widgets",
     "plots",
     "checks",
