@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from ._console import Interrupt, Report, as_perplexity, escaped, locked, say, write_out
-from .batches import steps_per_epoch
 from .data import (
     END_OF_LINE,
     UNKNOWN,
@@ -32,15 +31,15 @@ __all__ = ["main"]
 
 _DESCRIPTION = """\
 Train a recurrent language model on a text, then let it write. A text of 1 MB shows
-sensible words after a few minutes, one of 35 kB after half a minute. Everything is kept
+sensible words after a few minutes, one of 35 kB after one. Everything is kept
 in a checkpoint file, written now and then, when the command is told to stop (Ctrl-C,
 SIGTERM, SIGHUP), and at the end; --resume goes on from it as if there had been no break.
 What writes is the model of the epoch that was best on the held-out text."""
 
 _EPILOG = """\
-By size: so many places that an epoch has 256 steps, but at least 4 and at most 32; so
-many epochs that there are 2500 steps, but at least 10 (5, if the tokens are not
-characters) and at most 50.
+By size: so many places, and tokens a step, that an epoch has 256 steps, but 4 to 32
+places and 16 to 32 tokens; so many epochs that there are 2500 steps, but at least 10 (5,
+if tokens are not characters) and at most 50.
 
 A text's control characters reach a terminal escaped; a file or a pipe gets them as they
 are. The result goes to standard output, all else to standard error.
@@ -70,9 +69,9 @@ _SETTINGS = {
     "wordvec_size": (32, 64),
     "hidden_size": (128, 128),
     "batch_size": (None, None),
-    "time_size": (32, 32),
+    "time_size": (None, None),
     "optimizer": ("adam", "adam"),
-    "lr": (0.003, 0.003),
+    "lr": (0.003, 0.002),
     "clip": (5.0, 5.0),
     "seed": (0, 0),
     "held_out": (0.1, 0.1),
@@ -136,9 +135,9 @@ def _parser():
     add = parser.add_argument_group("training").add_argument
     add("--epochs", type=int, metavar="K", help="how often to read the text in all (by size)")
     add("--batch-size", type=int, metavar="N", help="places to read at once (by size)")
-    add("--time-size", type=int, metavar="T", help="tokens a step at each place (32)")
+    add("--time-size", type=int, metavar="T", help="tokens a step at each place (by size)")
     add("--optimizer", choices=_CHOICES["optimizer"], help="(adam)")
-    add("--lr", type=float, help="learning rate (0.003; sgd 1)")
+    add("--lr", type=float, help="learning rate (0.003; word 0.002; sgd 1)")
     add("--clip", type=float, metavar="NORM", help="longest gradient, 0 for any (5)")
     add("--held-out", type=float, metavar="SHARE", help="of the text to judge by, or 0 (0.1)")
     add("--seed", type=int, help="of all that is random (0)")
@@ -475,15 +474,18 @@ def _new_settings(args):
 def _by_size(settings, predictions):
     """Choose what has not been given to suit a text of so many predictions.
 
-    A small text read in many places gives a handful of steps, too few to learn from.
+    A small text read in many places, many tokens a step, gives a handful of steps, too few
+    to learn from, and learning rates that are large enough to make up for it are harsh.
     """
-    T = settings["time_size"] = min(settings["time_size"], predictions)
-    if settings["batch_size"] is None:
-        settings["batch_size"] = min(max(predictions // (256 * T), 4), 32, predictions)
-    if settings["epochs"] is None:
-        steps = steps_per_epoch(predictions, min(settings["batch_size"], predictions), T)
-        least = 10 if settings["level"] == "char" else 5
-        settings["epochs"] = min(max(2500 // steps, least), 50)
+    N, T, epochs = (settings[name] for name in ("batch_size", "time_size", "epochs"))
+    if T is None:
+        T = min(max(predictions // (256 * (N or 4)), 16), 32, predictions)
+    if N is None:
+        N = min(max(predictions // (256 * T), 4), 32, predictions)
+    if epochs is None:
+        steps = max(predictions // (N * T), 1)
+        epochs = min(max(2500 // steps, 10 if settings["level"] == "char" else 5), 50)
+    settings |= {"batch_size": N, "time_size": T, "epochs": epochs}
 
 
 def _model(settings, vocab_size):

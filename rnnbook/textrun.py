@@ -275,19 +275,11 @@ def read_checkpoint(path):
         )
     if digest.shape != () or str(digest) != _digest(arrays):
         raise ValueError(f"{name} must be a whole checkpoint, got one that is damaged")
-    head, parts = _head(name, arrays.pop("head")), {part: {} for part in _PARTS}
-    losses = arrays.pop("losses")
-    _validate.floats(f"losses in {name}", losses, ("steps",), dtype=np.dtype(float))
-    for key, array in arrays.items():
-        part, _, key_there = key.partition("/")
-        where = f"{_validate.shorten(key)} in {name}"
-        if part not in parts:
-            raise ValueError(f"{where} must be a part of a checkpoint, got {part!r}")
-        if key == "memory/steps":
-            _validate.indices(where, array, (), size=2**62, what="numbers of steps")
-        else:
-            _validate.floats(where, array, None)
-        parts[part][key_there] = array
+    head = _head(name, arrays.pop("head"))
+    try:
+        losses, parts = _parts(name, arrays)
+    except TypeError as error:  # it is the file that is wrong, not an argument
+        raise ValueError(str(error)) from None
     return Checkpoint(head["settings"], head["notes"], losses, **parts)
 
 
@@ -322,6 +314,25 @@ def _head(name, array):
             raise ValueError(f"{name} must have {part} in its head, as a dict")
         _check_tree(f"{part} in {name}", head[part])
     return head
+
+
+def _parts(name, arrays):
+    """Return the losses, and the other arrays of a checkpoint by part, all checked."""
+    parts = {part: {} for part in _PARTS}
+    for key, array in arrays.items():
+        where = f"{_validate.shorten(key)} in {name}"
+        part, _, rest = key.partition("/")
+        if key == "losses":
+            _validate.floats(where, array, ("steps",), dtype=np.dtype(float))
+            continue
+        if part not in parts:
+            raise ValueError(f"{where} must be one of {', '.join(_PARTS)}")
+        if key == "memory/steps":
+            _validate.indices(where, array, (), size=2**62, what="numbers of steps")
+        else:
+            _validate.floats(where, array, None)
+        parts[part][rest] = array
+    return arrays["losses"], parts
 
 
 def _digest(arrays):

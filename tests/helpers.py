@@ -1,5 +1,7 @@
 """What several test modules share."""
 
+import io
+import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from rnnbook.data import read_arrays, write_arrays
+from rnnbook.textrun import _digest
 
 try:
     import torch
@@ -52,3 +57,28 @@ def break_writing(monkeypatch, where, error):
 
     owner = {"savez": np, "fsync": os, "replace": Path}[where]
     monkeypatch.setattr(owner, where, fail_halfway)
+
+
+class Screen(io.TextIOWrapper):
+    """Standard output: a terminal or not, in some encoding, with what was written to it."""
+
+    def __init__(self, encoding="utf-8", terminal=False):
+        super().__init__(io.BytesIO(), encoding, errors="strict", newline="\n")
+        self.terminal = terminal
+
+    def isatty(self):
+        return self.terminal
+
+    def text(self):
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+def forge(path, drop=(), head=None, **change):
+    """Change arrays of a checkpoint, or entries of its head, as one who knows the format."""
+    arrays = {k: v for k, v in read_arrays(path).items() if k not in ("digest", *drop)}
+    if head is not None:
+        whole = json.loads(str(arrays["head"])) | head if isinstance(head, dict) else head
+        change["head"] = np.array(whole if isinstance(whole, str) else json.dumps(whole))
+    arrays |= change
+    write_arrays(path, arrays | {"digest": np.array(_digest(arrays))})

@@ -1,6 +1,5 @@
 """What a terminal, a signal and another process have to do with a run."""
 
-import io
 import os
 import re
 import signal
@@ -10,7 +9,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from helpers import refusal
+from helpers import Screen, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,20 +18,6 @@ from rnnbook._console import Interrupt, as_perplexity, escaped, locked, say, wri
 
 TITLE = "\x1b]0;title\x07"
 ORDERS = st.sampled_from("\x1b\x07\b\r\x00\x7f\x85\x9b\u202e\u2066\u2069\udc80")
-
-
-class Screen(io.TextIOWrapper):
-    """Standard output: a terminal or not, in some encoding, with what was written to it."""
-
-    def __init__(self, encoding="utf-8", terminal=False):
-        super().__init__(io.BytesIO(), encoding, errors="strict", newline="\n")
-        self.terminal = terminal
-
-    def isatty(self):
-        return self.terminal
-
-    def text(self):
-        return self.buffer.getvalue().decode(self.encoding)
 
 
 # The screen ---------------------------------------------------------------------------

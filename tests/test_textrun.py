@@ -1,17 +1,18 @@
 """A run that was resumed computes what it would have, to the last bit."""
 
 import copy
+import json
 import os
 
 import numpy as np
 import pytest
-from helpers import FLOATS, break_writing, refusal
+from helpers import FLOATS, break_writing, forge, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnbook import SGD, Adam, GatedRnnlm, SimpleRnnlm, TextRun, TwoLayerNet, truncated_bptt_batches
 from rnnbook.data import read_arrays, write_arrays
-from rnnbook.textrun import read_checkpoint
+from rnnbook.textrun import fingerprint, read_checkpoint
 from rnnbook.training import fit
 
 CLASSIFIER = TwoLayerNet(4, 5, 3, rng=np.random.default_rng(0))
@@ -153,7 +154,7 @@ def test_a_checkpoint_cut_short_at_any_place_is_refused(saved):
 def test_a_damaged_checkpoint_is_refused_or_read_as_it_was(saved):
     whole, refused = saved.read_bytes(), 0
     wanted = read_checkpoint(saved)
-    for place in range(0, len(whole), 7):
+    for place in range(0, len(whole), 29):
         saved.write_bytes(whole[:place] + bytes([whole[place] ^ 0x81]) + whole[place + 1 :])
         try:
             found = read_checkpoint(saved)
@@ -161,7 +162,7 @@ def test_a_damaged_checkpoint_is_refused_or_read_as_it_was(saved):
             refused += "run.npz must " in str(error)
             continue
         np.testing.assert_equal(found, wanted)
-    assert refused > len(whole) / 7 / 2
+    assert refused > len(whole) / 29 / 2
 
 
 def test_a_file_of_arrays_that_is_no_checkpoint_is_refused(saved):
@@ -172,6 +173,141 @@ def test_a_file_of_arrays_that_is_no_checkpoint_is_refused(saved):
     new_model().save(saved)
     loading_is_refused(saved, ValueError, "must be a checkpoint of rnnbook, got a .npz file of [")
     loading_is_refused(saved.with_name("no.npz"), FileNotFoundError)
+
+
+# Forged checkpoints: whatever they hold, they are read as they are or leave as ValueError.
+
+
+def nested(depth):
+    whole = {"format": "rnnbook checkpoint 2", "settings": {}, "notes": "?"}
+    return json.dumps(whole).replace('"?"', "[" * depth + "]" * depth)
+
+
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        ("", "must have a head in JSON, got ''"),
+        ("[]", "must have a head in JSON, got '[]'"),
+        ("{}", "must have a head in JSON, got '{}'"),
+        ("[" * 10**5, "must have a head in JSON, got '[[[["),
+        (nested(10**5), "must have a head in JSON, got '{"),
+        ("9" * 10**4, "must have a head in JSON, got '999"),
+        ('{"a": ', "must have a head in JSON"),
+        ("\x1b]0;title\x07", "must have a head in JSON, got '\\x1b]0;title\\x07'"),
+        ({"format": "rnnbook checkpoint 1"}, "the format 'rnnbook checkpoint 2', got 'rnnbook ch"),
+        ({"format": None}, "must have the format 'rnnbook checkpoint 2', got None"),
+        ({"format": [[1]]}, "must have the format 'rnnbook checkpoint 2', got [[1]]"),
+        ({"settings": []}, "must have settings in its head, as a dict"),
+        ({"notes": "x"}, "must have notes in its head, as a dict"),
+        ({"notes": {"x": json.loads("[" * 30 + "]" * 30)}}, "notes in run.npz must be at most 20"),
+        ({"settings": {}}, "must go on with the text that it began with, None; got 90 tokens"),
+        ({"settings": {"text": [1]}}, "must go on with the text that it began with, [1]; got 90"),
+    ],
+)
+def test_a_forged_head_is_refused(saved, head, wanted):
+    forge(saved, head=head)
+    loading_is_refused(saved, ValueError, wanted)
+
+
+def test_forged_settings_are_refused_each(saved):
+    settings = read_checkpoint(saved).settings
+    for name in settings:
+        for value in ({"a": [1]}, "x" * 1000):
+            forge(saved, head={"settings": settings | {name: value}})
+            loading_is_refused(saved, ValueError, "must go on with the ")
+        forge(saved, head={"settings": {k: v for k, v in settings.items() if k != name}})
+        loading_is_refused(saved, ValueError, "must go on with the ")
+    forge(saved, head={"settings": settings | {"x" * 1000: 1}})
+    loading_is_refused(saved, ValueError, "xxx… was 1, got nothing")
+
+
+def bad_arrays(good):
+    """Return what may not stand in the place of an array."""
+    worse = np.full_like(good, np.nan if good.dtype.kind == "f" else -1)
+    longer = np.append(good, np.ravel(good)[:1])
+    return [worse, good.astype(np.float16), good.astype(str), good[None], longer[..., None]]
+
+
+def test_forged_arrays_are_refused_each(saved):
+    arrays, whole = read_arrays(saved), saved.read_bytes()
+    for name in ("losses", "params/rnn.Wh", "state/c", "memory/steps", "memory/v/rnn.b"):
+        for bad in bad_arrays(arrays[name]):
+            forge(saved, **{name: bad})
+            loading_is_refused(saved, ValueError)
+            saved.write_bytes(whole)
+        if name != "losses":
+            forge(saved, drop=[name])
+            loading_is_refused(saved, ValueError, "must hold {")
+            saved.write_bytes(whole)
+    for name in ("state/x", "params/", "memory/m/x", "best/x", "x", "/", "other/x", "state"):
+        forge(saved, **{name: np.ones(2)})
+        loading_is_refused(saved, ValueError)
+        saved.write_bytes(whole)
+    forge(saved, **{"memory/v/rnn.b": -arrays["memory/v/rnn.b"] - 1})
+    loading_is_refused(saved, ValueError, "must hold squares and a count for Adam, got some below")
+    forge(saved, **{"memory/steps": arrays["memory/steps"].astype(np.uint8)})
+    loading_is_refused(saved, ValueError, "must hold {'steps': 'int64 ()', ")
+
+
+def test_what_is_no_checkpoint_is_no_way_to_go_on(saved):
+    with refusal(TypeError, "saved must be a Checkpoint, got dict {}"):
+        new_run().go_on({})
+
+
+# What is kept beside ------------------------------------------------------------------
+
+
+def test_the_best_parameters_are_kept_beside_the_last(saved):
+    run, best = new_run(), new_run()
+    run.load(saved)
+    assert read_checkpoint(saved).best == {}
+    best.advance(2)
+    run.save(saved, best=dict(best.model.params))
+    found = read_checkpoint(saved)
+    np.testing.assert_equal(found.best, dict(best.model.params))
+    np.testing.assert_equal(found.params, dict(run.model.params))
+    again = new_run()
+    again.load(saved)
+    assert_same_run(again, run)
+    for bad, wanted in (({"x": np.ones(2)}, "best must hold {'embed.W'"), ({}, "best must hold")):
+        with refusal(ValueError, wanted):
+            run.save(saved, best=bad)
+    with refusal(TypeError, "best must be a dict of arrays by name"):
+        run.save(saved, best=[1])
+
+
+def test_only_finite_numbers_are_saved(saved):
+    before, bad = saved.read_bytes(), [np.nan, np.inf, -np.inf]
+    for number in bad:
+        run = new_run()
+        run.advance(5)
+        best = {name: param.copy() for name, param in run.model.params.items()}
+        best["affine.b"][3] = number
+        with refusal(ValueError, "best/affine.b must be finite, got ", " at index [3]"):
+            run.save(saved, best=best)
+        for where, name in (
+            (run.model.params["rnn.Wx"], "the parameter rnn.Wx"),
+            (run.model.rnn.c, "state/c"),
+            (run.optimizer.v["rnn.b"], "memory/v/rnn.b"),
+        ):
+            good, where.flat[0] = where.flat[0], number
+            with refusal(ValueError, f"{name} must be finite, got "):
+                run.save(saved)
+            where.flat[0] = good
+        run.losses[2] = number
+        with refusal(ValueError, "losses must be finite, got ", " at index [2]"):
+            run.save(saved)
+        with refusal(TypeError, "notes must be what JSON can hold"):
+            new_run().save(saved, {"x": number})
+    assert saved.read_bytes() == before
+
+
+@given(st.lists(st.integers(0, 300), min_size=1), st.lists(st.integers(0, 300), min_size=1))
+def test_a_fingerprint_is_that_of_one_text(one, other):
+    mine = fingerprint(np.array(one))
+    assert mine == fingerprint(np.array(one, np.uint16)[::1])
+    assert (mine == fingerprint(np.array(other))) == (one == other)
+    assert mine.startswith(f"{len(one)} tokens with hash ")
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
@@ -189,10 +325,20 @@ def test_a_failing_write_leaves_the_old_checkpoint(saved, monkeypatch, where, er
 
 def test_a_run_whose_loss_is_not_finite_cannot_go_on():
     run = new_run("rnn", optimizer=SGD(1e38), max_norm=None)
-    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="finite"):
+    wanted = r"^in step \d+, .* must be finite, got "
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match=wanted):
         run.advance(50)
     assert run.steps < 50
     assert np.isfinite(run.losses).all()
+
+
+def test_weights_that_are_not_finite_are_named_with_the_step():
+    for name in new_model().params:
+        run = new_run()
+        run.advance(3)
+        run.model.params[name].flat[1] = np.nan
+        with refusal(ValueError, f"in step 4, the parameter {name} must be finite, got nan at "):
+            run.advance(9)
 
 
 def unstable():
@@ -220,8 +366,13 @@ def test_a_run_that_cannot_be_is_refused(error, change, wanted):
 
 def test_what_cannot_be_saved_is_refused(saved):
     before = saved.read_bytes()
-    for notes in ({"x": np.ones(2)}, [1], {"x": object()}):
-        with refusal(TypeError, "notes must be "):
+    for notes in ({"x": np.ones(2)}, [1], {"x": object()}, {1: 2}, {"x": [{2: 3}]}):
+        with refusal(TypeError, "notes must "):
+            new_run().save(saved, notes)
+    endless = {}
+    endless["x"] = [endless]
+    for notes in (endless, {"x": json.loads("[" * 20 + "]" * 20)}):
+        with refusal(ValueError, "notes must be at most 20 lists or dicts deep"):
             new_run().save(saved, notes)
     with refusal(ValueError, "path must end in .npz, got 'run'"):
         new_run().save(saved.with_name("run"))
