@@ -80,6 +80,7 @@ _SETTINGS = {
 }
 _SGD_LR = 1.0
 _SAVE_EVERY = 30.0  # seconds
+_BEFORE = 256  # tokens that a model reads before it writes
 _PATIENCE = 20  # steps that may be worse than any guess before training has broken down
 
 
@@ -155,7 +156,7 @@ def _parser():
     add("--encoding", help="of the text (utf-8)")
     add("--sample-length", type=int, metavar="K", default=500, help="tokens to write (500)")
     add("--temperature", type=float, default=0.7, help="0 takes the likeliest token (0.7)")
-    add("--prefix", help="what the sample begins with (a line end)")
+    add("--prefix", help="what the sample begins with (a new line)")
     return parser
 
 
@@ -265,7 +266,7 @@ def _content_of(checkpoint):
     """Return the settings and the vocabulary that this command has noted, or None twice."""
     notes, params = checkpoint.notes, checkpoint.params
     settings, tokens = notes.get("settings"), notes.get("vocabulary")
-    losses, text = notes.get("held_out_losses"), notes.get("text")
+    losses, text, before = (notes.get(name) for name in ("held_out_losses", "text", "before"))
     if not isinstance(settings, dict) or set(settings) != {"level", "epochs", *_SETTINGS}:
         return None, None
     for name, value in settings.items():
@@ -288,6 +289,9 @@ def _content_of(checkpoint):
         or not isinstance(losses, list)
         or not all(type(loss) is float and math.isfinite(loss) for loss in losses)
         or not isinstance(text, str)
+        or not isinstance(before, list)
+        or not 0 < len(before) <= _BEFORE
+        or not all(type(token) is int and 0 <= token < len(tokens) for token in before)
     ):
         return None, None
     V, D, H = len(tokens), settings["wordvec_size"], settings["hidden_size"]
@@ -298,7 +302,7 @@ def _content_of(checkpoint):
 
 
 def _model_of(args):
-    """Return the model that a checkpoint lets write, with settings and vocabulary."""
+    """Return the model that a checkpoint lets write, with its notes and vocabulary."""
     checkpoint, settings, vocabulary = _open(args)
     if args.text is not None:
         if not (args.text == "-" or Path(args.text).exists()):
@@ -312,7 +316,7 @@ def _model_of(args):
     if set(params) != set(model.params):
         raise ValueError(f"{args.path} must hold {list(model.params)}, got {list(params)}")
     model.params.update(params)
-    return model, settings, vocabulary
+    return model, checkpoint.notes, vocabulary
 
 
 def _check_text(args, checkpoint, ids, words, vocabulary):
@@ -347,7 +351,7 @@ def _train(args):
         _by_size(settings, len(train) - 1)
     if args.epochs is not None:
         settings["epochs"] = args.epochs
-    start = _start(args.prefix, words, settings["level"])
+    prefix = _prefix(args.prefix, words, settings["level"])
     with _in_options(max_norm="--clip"):
         run = TextRun(
             _model(settings, len(words)),
@@ -358,6 +362,7 @@ def _train(args):
             max_norm=settings["clip"] or None,
         )
         notes = {"settings": settings, "vocabulary": words.tokens, "text": fingerprint(ids)}
+        notes["before"] = _before(train, _line_end(words, settings["level"])).tolist()
         notes["held_out_losses"], best = [], None
         if args.resume:
             notes["held_out_losses"] = run.go_on(checkpoint, "the checkpoint")["held_out_losses"]
@@ -386,7 +391,7 @@ def _train(args):
         run.model.params.update(training.best)
         epoch = 1 + int(np.argmin(notes["held_out_losses"]))
         say(f"epoch {epoch}, the best on the held-out text, writes:")
-    _print_sample(run.model, words, start, args, settings)
+    _print_sample(run.model, words, notes, prefix, args)
     return 0
 
 
@@ -505,11 +510,20 @@ def _line_end(vocabulary, level):
     return vocabulary.encode([token] if token in vocabulary else [])
 
 
-def _start(prefix, vocabulary, level):
+def _before(tokens, line_end):
+    """Return what a sample follows: tokens from the middle of a text, up to a line end.
+
+    At the state zero, where training has been only once, a model is not at its best.
+    """
+    half = tokens[: len(tokens) // 2 + 1]
+    ends = np.flatnonzero(half == line_end) if len(line_end) else []
+    return half[: ends[-1] + 1 if len(ends) else None][-_BEFORE:]
+
+
+def _prefix(prefix, vocabulary, level):
     """Return the tokens that a sample begins with."""
     if prefix is None:
-        line_end = _line_end(vocabulary, level)
-        return line_end if len(line_end) else np.array([0])
+        return vocabulary.encode([])
     tokens = tokenize(prefix, level)
     if not tokens:
         raise ValueError(f"--prefix must hold at least one token, got {prefix!r}")
@@ -521,23 +535,25 @@ def _start(prefix, vocabulary, level):
 
 def _write(args):
     """Write from a checkpoint."""
-    model, settings, vocabulary = _model_of(args)
-    start = _start(args.prefix, vocabulary, settings["level"])
-    _print_sample(model, vocabulary, start, args, settings)
+    model, notes, vocabulary = _model_of(args)
+    prefix = _prefix(args.prefix, vocabulary, notes["settings"]["level"])
+    _print_sample(model, vocabulary, notes, prefix, args)
     return 0
 
 
-def _print_sample(model, vocabulary, start, args, settings):
+def _print_sample(model, vocabulary, notes, prefix, args):
     """Print the prefix, if one was given, and what the model writes on."""
+    settings, start = notes["settings"], np.concatenate([np.array(notes["before"]), prefix])
     rng = np.random.default_rng(settings["seed"] if args.seed is None else args.seed)
     ids = model.sample(start, args.sample_length, rng=rng, temperature=args.temperature)
-    ids = ids if args.prefix is None else np.concatenate([start, ids])
+    ids = np.concatenate([prefix, ids])
     write_out(detokenize(vocabulary.decode(ids), settings["level"]))
 
 
 def _evaluate(args):
     """Judge a checkpoint by another text: all its tokens, the first as after a line end."""
-    model, settings, vocabulary = _model_of(args)
+    model, notes, vocabulary = _model_of(args)
+    settings = notes["settings"]
     level, name = settings["level"], "standard input" if args.evaluate == "-" else args.evaluate
     encoding = args.encoding or settings["encoding"]
     tokens = tokenize(read_text(_source(args.evaluate), encoding=encoding), level)

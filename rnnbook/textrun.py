@@ -266,7 +266,14 @@ def read_checkpoint(path):
     ValueError
         If it is not a whole file of `TextRun.save`.
     """
-    arrays, name = read_arrays(path), _validate.path("path", path).name
+    path = _validate.path("path", path)
+    name = path.name
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":
+            raise ValueError(
+                f"{name} must be a whole .npz file of arrays, got another kind of file"
+            )
+    arrays = read_arrays(path)
     digest = arrays.pop("digest", None)
     if digest is None or not {"head", "losses"} <= set(arrays):
         raise ValueError(

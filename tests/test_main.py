@@ -1,16 +1,22 @@
 """The command: what it refuses, what it prints, and that no break changes a single bit."""
 
+import contextlib
 import io
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
-from helpers import break_writing
+from helpers import Screen, break_writing, forge
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rnnbook import __main__ as command
 from rnnbook import _console as console
@@ -19,6 +25,7 @@ from rnnbook.training import TextRun, read_checkpoint
 
 SIZES = {"hidden-size": 6, "wordvec-size": 5, "batch-size": 3, "time-size": 7, "sample-length": 20}
 SMALL = [f"--{name}={size}" for name, size in SIZES.items()]
+API_NAME = re.compile(r"\b[a-z]+_[a-z_]+\b")  # a command has options, no arguments_like_this
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +45,10 @@ def run(capsys):
             status = command.main([str(arg) for arg in args])
         except SystemExit as stop:  # of argparse
             status = stop.code
-        return status, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        if status:
+            assert not API_NAME.search(err), err
+        return status, out, err
 
     return run
 
@@ -114,10 +124,84 @@ def test_a_sample_is_written_again_from_the_checkpoint_alone(run, folder):
     assert (folder / "rhyme.rnnbook.npz").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("text", "end", "wanted"),
+    [
+        ([7, 0, 7, 7, 0, 7, 7, 7, 0], [0], [7, 0, 7, 7, 0]),
+        ([7, 7, 7, 0], [0], [7, 7, 7]),
+        ([7, 7, 7, 0], [], [7, 7, 7]),
+        ([*range(600), 0, *range(1, 700)], [0], [*range(345, 600), 0]),
+    ],
+)
+def test_a_sample_follows_what_stands_before_a_line_end_in_the_middle(text, end, wanted):
+    assert command._before(np.array(text), np.array(end, int)).tolist() == wanted
+
+
+def test_a_sample_is_what_the_model_writes_on(run):
+    _, out, _ = run("rhyme.txt", "--epochs", 2, "--held-out", 0, "--prefix", "the ", *SMALL)
+    saved = read_checkpoint("rhyme.rnnbook.npz")
+    vocabulary, text = saved.notes["vocabulary"], house_that_jack_built()
+    assert saved.best == {}
+    model = command.GatedRnnlm(len(vocabulary), 5, 6, rng=np.random.default_rng(0))
+    model.params.update(saved.params)
+    before = text[: 1 + text[: len(text) // 2 + 1].rindex("\n")][-256:]
+    start = np.array([vocabulary.index(sign) for sign in before + "the "])
+    ids = model.sample(start, 20, rng=np.random.default_rng(0), temperature=0.7)
+    assert out == "the " + "".join(vocabulary[i] for i in ids) + "\n"
+
+
 def test_words_are_written_with_the_unknown_ones_marked(run):
     run("rhyme.txt", "--level", "word", "--max-vocabulary", 20, "--epochs", 0, *SMALL)
     again = ("rhyme.txt", "--sample-only", "--sample-length", 0)
     assert run(*again, "--prefix", "this is the nightingale") == (0, "this is the <unk>\n", "")
+
+
+def test_the_best_epoch_writes_and_the_last_one_goes_on(run, monkeypatch):
+    losses = iter([2.0, 1.5, 1.7, 1.5, 9.0])
+    monkeypatch.setattr(command.GatedRnnlm, "evaluate", lambda *_, **__: next(losses))
+    kept, advance = {}, TextRun.advance
+
+    def keep(self, steps):
+        result = advance(self, steps)
+        if self.steps % self.steps_per_epoch == 0:
+            epoch = self.steps // self.steps_per_epoch
+            kept[epoch] = {name: param.copy() for name, param in self.model.params.items()}
+        return result
+
+    monkeypatch.setattr(TextRun, "advance", keep)
+    status, out, err = run("rhyme.txt", "--epochs", 3, *SMALL)
+    assert status == 0
+    assert ["best so far" in line for line in lines(err)[1:4]] == [True, True, False]
+    assert lines(err)[-1] == "epoch 2, the best on the held-out text, writes:"
+    saved = read_checkpoint("rhyme.rnnbook.npz")
+    np.testing.assert_equal(saved.best, kept[2])
+    np.testing.assert_equal(saved.params, kept[3])
+    assert run("rhyme.rnnbook.npz", "--sample-only", "--sample-length", 20) == (0, out, "")
+    status, out_again, err = run("rhyme.txt", "--epochs", 5, "--resume", *SMALL)
+    assert (status, out_again) == (0, out)  # of two equally good ones the first
+    assert lines(err)[-1] == "epoch 2, the best on the held-out text, writes:"
+    np.testing.assert_equal(read_checkpoint("rhyme.rnnbook.npz").best, kept[2])
+
+
+@pytest.mark.parametrize(
+    ("level", "predictions", "wanted"),
+    [
+        ("char", 1, (1, 1, 50)),
+        ("char", 4_000, (4, 16, 40)),
+        ("char", 31_500, (4, 30, 10)),
+        ("word", 7_000, (4, 16, 22)),
+        ("char", 180_000, (21, 32, 10)),
+        ("whitespace", 900_000, (32, 32, 5)),
+    ],
+)
+def test_sizes_suit_the_text(level, predictions, wanted):
+    sizes = {"level": level, **dict.fromkeys(("batch_size", "time_size", "epochs"))}
+    command._by_size(sizes, predictions)
+    assert (sizes["batch_size"], sizes["time_size"], sizes["epochs"]) == wanted
+    mine = {"level": level, "batch_size": 7, "time_size": 9, "epochs": 3}
+    before = dict(mine)
+    command._by_size(mine, predictions)
+    assert mine == before
 
 
 def test_without_held_out_text_all_is_learned(run):
@@ -139,6 +223,131 @@ def test_more_epochs_go_on_where_fewer_ended(run):
         1,
         ["rnnbook: --epochs must be at least those of rhyme.rnnbook.npz, 3, got 2"],
     )
+
+
+# Texts from elsewhere -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_a_text_is_read_in_its_encoding(run, folder, encoding):
+    run("rhyme.txt", "--epochs", 1, "--checkpoint", "wanted.npz", *SMALL)
+    text = (folder / "rhyme.txt").read_text(encoding="utf8").replace("k", "é")
+    (folder / "mine.txt").write_bytes(text.encode(encoding))
+    options = ["--encoding", encoding] if encoding != "utf-8" else []
+    assert run("mine.txt", "--epochs", 1, *options, *SMALL)[0] == 0
+    saved = read_checkpoint("mine.rnnbook.npz")
+    assert saved.notes["vocabulary"].count("é") == 1
+    np.testing.assert_equal(saved.params, read_checkpoint("wanted.npz").params)
+    status, _, err = run("mine.txt", "--epochs", 2, "--resume", *SMALL)  # it is noted
+    assert status == 0, err
+    assert run("mine.txt", "--evaluate", "mine.txt")[0] == 0
+
+
+def test_standard_input_and_pipes_are_texts_as_well(run, folder, monkeypatch):
+    text = (folder / "rhyme.txt").read_bytes()
+    run("rhyme.txt", "--epochs", 1, *SMALL)
+    judged = run("rhyme.rnnbook.npz", "--evaluate", "rhyme.txt")
+    os.mkfifo("pipe")
+
+    def piped(*args):
+        writer = threading.Thread(target=(folder / "pipe").write_bytes, args=(text,))
+        writer.start()
+        result = run(*args)
+        writer.join()
+        return result
+
+    def typed(*args):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        return run(*args)
+
+    for name, with_text, path in (("-", typed, "typed.npz"), ("pipe", piped, "piped.npz")):
+        mine = ("--checkpoint", path)
+        status, out, err = with_text(name, "--epochs", 1, *SMALL, *mine)
+        assert status == 0, err
+        same("rhyme.rnnbook.npz", path)
+        assert with_text(name, "--epochs", 1, "--resume", *SMALL, *mine)[:2] == (0, out)
+        assert with_text(name, "--sample-only", "--sample-length", 20, *mine) == (0, out, "")
+        assert with_text("rhyme.rnnbook.npz", "--evaluate", name) == judged
+        status, _, err = run(name, "--epochs", 1)
+        assert status == 2
+        assert "--checkpoint is missing: a text from a pipe has no name" in err
+    status, _, err = run("-", "--evaluate", "-", "--checkpoint", "x.npz")
+    assert status == 2
+    assert "--evaluate must be another text than TEXT, got - for both" in err
+
+
+def test_another_text_is_judged_from_a_line_end_on_to_its_last_token(run, folder):
+    run("rhyme.txt", "--epochs", 2, *SMALL)
+    (folder / "other.txt").write_text("this is the cow\nthat ate", encoding="utf8")
+    status, out, err = run("rhyme.rnnbook.npz", "--evaluate", "other.txt")
+    assert (status, err) == (0, "")
+    assert run("rhyme.txt", "--evaluate", "other.txt") == (0, out, "")
+    saved = read_checkpoint("rhyme.rnnbook.npz")
+    vocabulary = saved.notes["vocabulary"]
+    model = command.GatedRnnlm(len(vocabulary), 5, 6, rng=np.random.default_rng(0))
+    model.params.update(saved.best)
+    ids = np.array([vocabulary.index(sign) for sign in "\nthis is the cow\nthat ate"])
+    p = model.read(ids[:-1]).probabilities[np.arange(24), ids[1:]]
+    loss = -np.log(p).mean()
+    assert out == (
+        f"{loss:.4f} nats per token, perplexity {np.exp(loss):.2f} "
+        f"({loss / np.log(2):.2f} bits/char), of 24 tokens\n"
+    )
+
+
+def test_tokens_that_a_checkpoint_does_not_know_are_counted(run, folder):
+    (folder / "other.txt").write_text("this is the zoo, the Ark", encoding="utf8")
+    run("rhyme.txt", "--epochs", 1, *SMALL)
+    status, out, err = run("rhyme.rnnbook.npz", "--evaluate", "other.txt")
+    assert (status, out) == (1, "")
+    assert re.search(r"3 of the 24 tokens of other.txt are none of the \d+ that rhyme.rnnb", err)
+    assert "the first of them 'z'" in err
+    word = ("rhyme.txt", "--level", "word", "--max-vocabulary", 20, "--checkpoint", "w.npz")
+    run(*word, "--epochs", 1, *SMALL)
+    status, out, err = run("w.npz", "--evaluate", "other.txt")
+    assert (status, err) == (0, "3 tokens that w.npz does not know are read as <unk>\n")
+    assert re.fullmatch(r"\d\.\d{4} nats per token, perplexity \d+\.\d\d, of 7 tokens\n", out)
+    (folder / "other.txt").write_text(" \t", encoding="utf8")
+    status, out, err = run("w.npz", "--evaluate", "other.txt")
+    assert (status, out) == (1, "")
+    assert "other.txt must hold at least one token to predict, got 0" in err
+
+
+# As the Penn Treebank's text comes: a blank at both ends of a line, N for numbers.
+TREEBANK = """ the <unk> of england said N people were <unk>
+ mr. <unk> 's dog is n't here
+ N people said the dog of mr. england is <unk>
+"""
+TREEBANK_VALID = """ the dog said N <unk>
+ mr. england is here
+"""
+
+
+def test_perplexities_of_a_text_that_is_cut_already_are_those_of_the_definition(run, folder):
+    (folder / "train.txt").write_text(TREEBANK.replace("\n", " \n"), encoding="utf8")
+    (folder / "valid.txt").write_text(TREEBANK_VALID.replace("\n", " \n"), encoding="utf8")
+    whole = ("--level", "whitespace", "--held-out", 0, "--epochs", 0, "--sample-length", 60)
+    status, out, _ = run("train.txt", *whole)
+    assert status == 0
+    assert set(out.split()) <= set(TREEBANK.split())  # no token is cut, none is made up
+    saved = read_checkpoint("train.rnnbook.npz")
+    tokens, params = saved.notes["vocabulary"], saved.params
+    counts = Counter(t for line in TREEBANK.splitlines() for t in [*line.split(), "<eos>"])
+    assert set(tokens) == set(counts)
+    # The shares of the tokens as a model: it needs no memory, and what it gives can be counted.
+    unigram = {f"params/{name}": np.zeros_like(param) for name, param in params.items()}
+    share = np.array([counts[token] for token in tokens]) / counts.total()
+    unigram["params/affine.b"] = np.log(share).astype(np.float32)
+    forge("train.rnnbook.npz", **unigram)
+    status, out, err = run("train.rnnbook.npz", "--evaluate", "valid.txt")
+    assert (status, err) == (0, "")
+    valid = [t for line in TREEBANK_VALID.splitlines() for t in [*line.split(), "<eos>"]]
+    perplexity = math.prod(counts.total() / counts[token] for token in valid) ** (1 / 11)
+    # By hand: of 29 tokens <unk> is 4, <eos> 3, and of the other nine in the second text all
+    # but "here" are 2. It has 11, with two <eos>.
+    assert perplexity == pytest.approx(29 / (4 * 3 * 3 * 2**7) ** (1 / 11))
+    loss = np.log(perplexity)
+    assert out == f"{loss:.4f} nats per token, perplexity {perplexity:.2f}, of 11 tokens\n"
 
 
 class _Terminal(io.StringIO):
@@ -271,6 +480,107 @@ def test_what_is_not_the_same_run_is_refused(run, folder):
     refused("must go on with the text that it began with", "--resume")
 
 
+def test_a_checkpoint_writes_for_its_own_text_alone(run, folder):
+    run("rhyme.txt", "--epochs", 1, *SMALL)
+    text = (folder / "rhyme.txt").read_text(encoding="utf8")
+    (folder / "else").mkdir()
+    there = folder / "else" / "rhyme.txt"
+    for mode in (["--sample-only"], ["--evaluate", "rhyme.txt"], ["--resume", "--epochs", 2]):
+        for other in (text + "cat", text[:-12] + text[-11:] + " ", "z" + text[1:]):
+            there.write_text(other, encoding="utf8")
+            status, out, err = run("else/rhyme.txt", *mode)
+            assert (status, out) == (1, "")
+            assert "rhyme.rnnbook.npz must go on with the text that it began with, got " in err
+        there.write_text(text, encoding="utf8")
+        assert run("else/rhyme.txt", *mode)[0] == 0
+    status, _, err = run("rhyme.old.txt", "--sample-only", "--checkpoint", "rhyme.rnnbook.npz")
+    assert status == 1
+    assert "no file rhyme.old.txt; without it, --checkpoint rhyme.rnnbook.npz will do" in err
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_checkpoint_is_no_text_to_train_on(run, more):
+    status, _, err = run("rhyme.rnnbook.npz", *more)
+    assert status == 2
+    assert "TEXT must be a text, got rhyme.rnnbook.npz; --sample-only and --evaluate take" in err
+
+
+def test_two_processes_do_not_share_a_checkpoint(run, folder):
+    with console.locked(folder / "rhyme.rnnbook.npz"):
+        for more in ([], ["--resume"]):
+            status, out, err = run("rhyme.txt", *SMALL, *more)
+            assert (status, out) == (1, "")
+            assert err == "rnnbook: rhyme.rnnbook.npz is in use by another process\n"
+    assert os.listdir(folder) == ["rhyme.txt"]
+
+
+TITLE, SHOWN = "\x1b]0;title\x07", r"\x1b]0;title\x07"
+
+
+def test_a_text_commands_no_terminal(run, folder, monkeypatch):
+    (folder / f"{TITLE}.txt").write_text(f"abcde{TITLE}\n" * 40, encoding="utf8")
+    prefix = ("--prefix", f"a\t{TITLE}", "--checkpoint", f"{TITLE}.npz")
+    status, out, err = run(f"{TITLE}.txt", *SMALL, *prefix)  # no tab in the text
+    assert (status, out) == (1, "")
+    prefix = ("--prefix", f"{TITLE}\na", *prefix[2:])
+    status, out, err = run(f"{TITLE}.txt", "--epochs", 1, *SMALL, *prefix)
+    assert status == 0
+    assert f"checkpoint {SHOWN}.npz" in err
+    assert out.startswith(f"{TITLE}\na")  # a file holds what the text holds
+    for wrong in ([f"no{TITLE}.txt"], ["--cell", TITLE], ["x", TITLE], ["x", "--prefix", TITLE]):
+        status, out, message = run(*wrong, *SMALL)
+        assert (bool(status), out) == (True, "")
+        err += message
+    assert "\x1b" not in err
+    screen = Screen(terminal=True)
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert command.main([f"{TITLE}.npz", "--sample-only", *prefix[:2]]) == 0
+    assert screen.text().startswith(f"{SHOWN}\na")
+    assert "\x1b" not in screen.text()
+
+
+def test_an_output_in_a_narrow_encoding_is_no_question_mark(run, folder, monkeypatch, capsys):
+    (folder / "mine.txt").write_text("déjà vu\n" * 40, encoding="utf8")
+    run("mine.txt", "--epochs", 0, *SMALL)
+    screen = Screen("ascii")
+    monkeypatch.setattr(sys, "stdout", screen)
+    mine = ["mine.rnnbook.npz", "--sample-only", "--prefix", "déjà", "--sample-length", "0"]
+    assert command.main(mine) == 0
+    assert screen.text() == "d\\xe9j\\xe0\n"
+    assert "the output is in ascii, which lacks some of the signs" in capsys.readouterr().err
+
+
+NUMBERS = ["-1", "0", "1", "2", "3", "7", "1000", "0.5", "1e-320", "1e300", "nan"]
+VALUES = {
+    **{f"--{name.replace('_', '-')}": st.sampled_from(NUMBERS) for name in command._LOWEST},
+    **{f"--{k}": st.sampled_from([*choices, "none"]) for k, choices in command._CHOICES.items()},
+    "--prefix": st.text(max_size=3),
+    "--encoding": st.sampled_from(["utf-8", "cp037", "utf-16", "none"]),
+}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chosen=st.fixed_dictionaries({}, optional=VALUES).filter(lambda chosen: len(chosen) < 5))
+def test_whatever_an_option_says_the_answer_is_in_the_words_of_the_command(folder, chosen):
+    (folder / "rhyme.txt").write_text("this is the cow that ate the malt\n" * 9, encoding="utf8")
+    for file in folder.glob("*.npz"):
+        file.unlink()
+    small = {"--epochs": "1", "--sample-length": "3", "--hidden-size": "3", "--time-size": "90"}
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            options = [f"{name}={value}" for name, value in (small | chosen).items()]
+            status = command.main(["rhyme.txt", *options])
+        except SystemExit as stop:
+            status = stop.code
+    assert status in (0, 1, 2)
+    assert bool(status) == (not out.getvalue())
+    if status:
+        *_, last = lines(err.getvalue())
+        assert not API_NAME.search(last)
+        assert last.startswith(("rnnbook: ", "python -m rnnbook: error: "))
+
+
 def test_a_checkpoint_of_another_program_is_refused(run):
     model = command.SimpleRnnlm(4, 2, 3, rng=np.random.default_rng(0))
     other = TextRun(model, training.SGD(1), np.arange(40) % 4, batch_size=2, time_size=3)
@@ -282,10 +592,56 @@ def test_a_checkpoint_of_another_program_is_refused(run):
     )
 
 
+# What may stand in the notes of a run as well as what did.
+AS_GOOD = [
+    *[("seed", 10**40), ("max_vocabulary", 10**40), ("epochs", 10**40), ("held_out", 0.5)],
+    *[("batch_size", 10**40), ("time_size", 10**40), ("encoding", "x")],  # not when it goes on
+    *[(name, value) for name in ("lr", "clip") for value in (0.5, 10**40)],
+]
+
+
+def test_forged_notes_are_refused_each(run):
+    run("rhyme.txt", "--epochs", 1, *SMALL)
+    saved = read_checkpoint("rhyme.rnnbook.npz")
+    notes, before = saved.notes, saved.notes["settings"]
+    assert command._content_of(saved)[0] == before
+    forged = [{}, {**notes, "settings": []}, {**notes, "settings": {}}]
+    forged += [{k: v for k, v in notes.items() if k != name} for name in notes]
+    tokens = notes["vocabulary"]
+    for name, values in {
+        "vocabulary": [5, [], [1, 2], ["a"], ["a"] * len(tokens), [["a"]] * len(tokens)],
+        "held_out_losses": [None, ["x"], [1], [math.inf], {}],
+        "text": [None, 5, {}],
+        "before": [None, "x", [], [-1], [len(tokens)], [True], [0.0], [0] * 257],
+    }.items():
+        forged += [{**notes, name: value} for value in values]
+    for name in before:
+        for value in (None, "x", -1, 1e999, True, [], {}, 0.5, 10**40):
+            if value != before[name] and (name, value) not in AS_GOOD:
+                forged.append({**notes, "settings": {**before, name: value}})
+    for each in forged:
+        assert command._content_of(saved._replace(notes=each)) == (None, None), each
+    for name in ("embed.W", "rnn.Wh", "affine.W"):  # or memory is asked for before the check
+        for bad in ({}, {name: np.ones((2, 3))}):
+            params = {k: v for k, v in saved.params.items() if k != name} | bad
+            assert command._content_of(saved._replace(params=params)) == (None, None)
+    forge("rhyme.rnnbook.npz", head={"notes": forged[-1]})
+    status, out, err = run("rhyme.rnnbook.npz", "--sample-only")
+    assert (status, out) == (1, "")
+    assert err == (
+        "rnnbook: rhyme.rnnbook.npz must be a checkpoint of this command, got one of another "
+        "program\n"
+    )
+    forge("rhyme.rnnbook.npz", ["params/rnn.b", "best/rnn.b"], head={"notes": notes})
+    status, out, err = run("rhyme.rnnbook.npz", "--sample-only")
+    assert (status, out, len(lines(err))) == (1, "", 1)
+    assert "must hold ['embed.W', 'rnn.Wx', " in err
+
+
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        (["--optimizer", "sgd", "--lr", "1e38", "--clip", 0], "the loss must be finite, got "),
+        (["--optimizer", "sgd", "--lr", "1e38", "--clip", 0], "in step "),
         (["--optimizer", "sgd", "--lr", "100"], "20 times in a row above 9.7 nats per token"),
         (
             ["--optimizer", "sgd", "--lr", "100", "--epochs", 1, "--time-size", 60],
@@ -328,6 +684,7 @@ def test_a_broken_run_never_replaces_the_good_checkpoint(run, monkeypatch):
 # Breaks -------------------------------------------------------------------------------
 
 LONG = ["rhyme.txt", "--epochs", "4", *SMALL]
+ALONE = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def start(*args):
@@ -338,7 +695,7 @@ def start(*args):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        env=ALONE,
     )
 
 
@@ -348,58 +705,25 @@ def wait_for_steps(path, steps):
     while time.monotonic() < end:
         if path.exists() and read_checkpoint(path).losses.size >= steps:
             return
-        time.sleep(0.005)
+        time.sleep(0.02)
     raise TimeoutError
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """Return the checkpoint and the sample of a run without a break."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "rhyme.txt").write_text(house_that_jack_built(), encoding="utf8")
-    done = subprocess.run(
-        [sys.executable, "-m", "rnnbook", *LONG],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
-    return folder / "rhyme.rnnbook.npz", done.stdout
-
-
-def test_killed_again_and_again_it_comes_to_the_same_numbers(folder, uninterrupted):
-    whole, sample = uninterrupted
-    path, args, left = folder / "rhyme.rnnbook.npz", [], []
-    for steps in (1, 60, 120):
-        process = start(*args)
-        wait_for_steps(path, steps)
-        process.kill()
-        _, err = process.communicate()
-        assert process.returncode == -signal.SIGKILL, err
-        args = ["--resume"]
+def test_killed_or_told_to_stop_it_comes_to_the_same_numbers(run, folder):
+    status, sample, _ = run(*LONG, "--checkpoint", "whole.npz")
+    path, left = folder / "rhyme.rnnbook.npz", []
+    for end, code, more in (("kill", -signal.SIGKILL, []), ("terminate", 143, ["--resume"])):
+        process = start(*more)
+        wait_for_steps(path, 40 + 40 * len(left))
+        getattr(process, end)()
+        out, err = process.communicate()
+        assert (process.returncode, out) == (code, ""), err
         left.append(read_checkpoint(path).losses.size)
-    assert left[-1] < read_checkpoint(whole).losses.size
-    out, err = start("--resume").communicate()
-    assert out == sample, err
-    same(whole, path)
-
-
-def test_after_ctrl_c_it_comes_to_the_same_numbers(folder, uninterrupted):
-    whole, sample = uninterrupted
-    path = folder / "rhyme.rnnbook.npz"
-    process = start()
-    wait_for_steps(path, 50)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate()
-    assert (process.returncode, out) == (130, "")
-    steps = read_checkpoint(path).losses.size
-    assert f"stopped after step {steps}, saved in rhyme.rnnbook.npz; " in err
-    assert "Traceback" not in err
-    assert not list(folder.glob(".*"))
-    out, err = start("--resume").communicate()
-    assert out == sample, err
-    same(whole, path)
+    assert f"stopped after step {left[-1]}, saved in rhyme.rnnbook.npz; " in lines(err)[-1]
+    assert left[-1] < read_checkpoint("whole.npz").losses.size
+    status, out, err = run(*LONG, "--resume")
+    assert (status, out) == (0, sample), err
+    same("whole.npz", path)
 
 
 def test_a_second_ctrl_c_stops_at_once(run, monkeypatch):
@@ -423,19 +747,37 @@ def test_a_second_ctrl_c_stops_at_once(run, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_one_ctrl_c_finishes_the_step(run, monkeypatch):
+STOPS = {name: 128 + getattr(signal, name, 0) for name in ("SIGINT", "SIGTERM", "SIGHUP")}
+
+
+@pytest.mark.parametrize("name", [name for name in STOPS if hasattr(signal, name)])
+def test_one_signal_finishes_the_step_and_the_next_run_goes_on(run, monkeypatch, name):
+    status, sample, _ = run("rhyme.txt", "--epochs", 2, "--checkpoint", "whole.npz", *SMALL)
     advance = TextRun.advance
 
     def interrupted(self, steps):
         if self.steps == 5:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(getattr(signal, name))
         return advance(self, steps)
 
-    monkeypatch.setattr(TextRun, "advance", interrupted)
-    status, out, err = run("rhyme.txt", "--epochs", 2, *SMALL)
-    assert (status, out) == (130, "")
+    with monkeypatch.context() as patch:
+        patch.setattr(TextRun, "advance", interrupted)
+        status, out, err = run("rhyme.txt", "--epochs", 2, *SMALL)
+    assert (status, out) == (STOPS[name], "")
     assert "stopped after step 6, saved in rhyme.rnnbook.npz" in lines(err)[-1]
     assert read_checkpoint("rhyme.rnnbook.npz").losses.size == 6
+    assert run("rhyme.txt", "--epochs", 2, "--resume", *SMALL)[:2] == (0, sample)
+    same("whole.npz", "rhyme.rnnbook.npz")
+
+
+def test_a_terminal_that_has_gone_costs_nothing(folder):
+    with start() as process:
+        process.stderr.close()
+        wait_for_steps(folder / "rhyme.rnnbook.npz", 20)
+        process.terminate()
+        process.stdout.read()
+    assert process.returncode == 143
+    assert read_checkpoint("rhyme.rnnbook.npz").losses.size >= 20
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -451,9 +793,9 @@ def test_a_failing_write_leaves_the_last_checkpoint(run, folder, monkeypatch, er
     assert sorted(os.listdir(folder)) == ["rhyme.rnnbook.npz", "rhyme.txt"]
 
 
-def test_a_reader_who_has_seen_enough_is_no_error_to_report(uninterrupted):
-    whole, _ = uninterrupted
-    command = [sys.executable, "-m", "rnnbook", "--sample-only", "--checkpoint", str(whole)]
+def test_a_reader_who_has_seen_enough_is_no_error_to_report(run):
+    run("rhyme.txt", "--epochs", 0, *SMALL)
+    command = [sys.executable, "-m", "rnnbook", "--sample-only", "rhyme.rnnbook.npz"]
     with subprocess.Popen(
         [*command, "--sample-length", "300"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
