@@ -12,10 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from ._console import Interrupt, Report, as_perplexity, escaped, locked, say, write_out
+from ._settings import (
+    BEFORE,
+    CHOICES,
+    NUMBERS,
+    SETTINGS,
+    by_size,
+    new_settings,
+    noted,
+    option,
+    wrong,
+)
 from .data import (
     END_OF_LINE,
     UNKNOWN,
-    Vocabulary,
     detokenize,
     load_text,
     read_text,
@@ -31,10 +41,10 @@ __all__ = ["main"]
 
 _DESCRIPTION = """\
 Train a recurrent language model on a text, then let it write. A text of 1 MB shows
-sensible words after a few minutes, one of 35 kB after one. Everything is kept
-in a checkpoint file, written now and then, when the command is told to stop (Ctrl-C,
-SIGTERM, SIGHUP), and at the end; --resume goes on from it as if there had been no break.
-What writes is the model of the epoch that was best on the held-out text."""
+sensible words after a few minutes, one of 35 kB after less than one. Everything is kept in
+a checkpoint file, written now and then, when the command is told to stop (Ctrl-C, SIGTERM,
+SIGHUP), and at the end; --resume goes on from it as if there had been no break. What
+writes is the model of the epoch that was best on the held-out text."""
 
 _EPILOG = """\
 By size: so many places, and tokens a step, that an epoch has 256 steps, but 4 to 32
@@ -47,40 +57,7 @@ are. The result goes to standard output, all else to standard error.
 Exit status: 0 if all went well, 1 if not, 2 for a wrong command, and after a signal 128
 and its number: 130 after Ctrl-C, 143 after SIGTERM."""
 
-_CHOICES = {
-    "level": ("char", "word", "whitespace"),
-    "cell": ("lstm", "gru", "rnn"),
-    "optimizer": ("adam", "sgd"),
-}
-_GATES = {"lstm": 4, "gru": 3, "rnn": 1}  # and the plain layer's only sum
-# What each number must be at least; some have other bounds.
-_LOWEST = {
-    **dict.fromkeys(("wordvec_size", "hidden_size", "batch_size", "time_size"), 1),
-    **dict.fromkeys(("epochs", "seed", "sample_length", "clip", "temperature", "held_out"), 0),
-    "max_vocabulary": 2,
-    "lr": 0,
-}
-_WHOLE = set(_LOWEST) - {"clip", "temperature", "held_out", "lr"}
-
-# What shapes the run, with its default for characters and for words. A run that goes on
-# keeps what it began with; only the epochs may be changed. None is chosen by `_by_size`.
-_SETTINGS = {
-    "cell": ("lstm", "lstm"),
-    "wordvec_size": (32, 64),
-    "hidden_size": (128, 128),
-    "batch_size": (None, None),
-    "time_size": (None, None),
-    "optimizer": ("adam", "adam"),
-    "lr": (0.003, 0.002),
-    "clip": (5.0, 5.0),
-    "seed": (0, 0),
-    "held_out": (0.1, 0.1),
-    "max_vocabulary": (None, 10_000),
-    "encoding": ("utf-8", "utf-8"),
-}
-_SGD_LR = 1.0
 _SAVE_EVERY = 30.0  # seconds
-_BEFORE = 256  # tokens that a model reads before it writes
 _PATIENCE = 20  # steps that may be worse than any guess before training has broken down
 
 
@@ -126,10 +103,10 @@ def _parser():
     add = parser.add_argument_group("the model").add_argument
     add(
         "--level",
-        choices=_CHOICES["level"],
+        choices=CHOICES["level"],
         help="what a token is (char); whitespace is for a text that is cut into tokens already",
     )
-    add("--cell", choices=_CHOICES["cell"], help="the recurrent layer (lstm)")
+    add("--cell", choices=CHOICES["cell"], help="the recurrent layer (lstm)")
     add("--wordvec-size", type=int, metavar="D", help="numbers in a token's vector (32; word 64)")
     add("--hidden-size", type=int, metavar="H", help="hidden units (128)")
     add("--max-vocabulary", type=int, metavar="V", help="keep so many tokens (all; word 10000)")
@@ -137,7 +114,7 @@ def _parser():
     add("--epochs", type=int, metavar="K", help="how often to read the text in all (by size)")
     add("--batch-size", type=int, metavar="N", help="places to read at once (by size)")
     add("--time-size", type=int, metavar="T", help="tokens a step at each place (by size)")
-    add("--optimizer", choices=_CHOICES["optimizer"], help="(adam)")
+    add("--optimizer", choices=CHOICES["optimizer"], help="(adam)")
     add("--lr", type=float, help="learning rate (0.003; word 0.002; sgd 1)")
     add("--clip", type=float, metavar="NORM", help="longest gradient, 0 for any (5)")
     add("--held-out", type=float, metavar="SHARE", help="of the text to judge by, or 0 (0.1)")
@@ -175,9 +152,9 @@ def _check_arguments(parser, args):
         parser.error("TEXT is missing")
     if args.text == args.evaluate == "-":
         parser.error("--evaluate must be another text than TEXT, got - for both")
-    for name in _LOWEST:
-        if getattr(args, name) is not None and (wrong := _wrong(name, getattr(args, name))):
-            parser.error(f"{_option(name)} {wrong}")
+    for name in NUMBERS:
+        if getattr(args, name) is not None and (why := wrong(name, getattr(args, name))):
+            parser.error(f"{option(name)} {why}")
     if args.prefix == "":
         parser.error("--prefix must not be empty")
     if args.encoding is not None:
@@ -195,26 +172,10 @@ def _check_arguments(parser, args):
         parser.error(f"--checkpoint must end in .npz, got {args.path.name}")
 
 
-def _option(name):
-    return f"--{name.replace('_', '-')}"
-
-
-def _wrong(name, value):
-    """Say what is wrong with a number of the command, if anything is."""
-    low = _LOWEST[name]
-    if name == "held_out":
-        wanted, right = "from 0 to below 1", 0 <= value < 1
-    elif name == "lr":
-        wanted, right = "greater than 0", 0 < value < math.inf
-    else:
-        wanted, right = f"at least {low}", low <= value < math.inf
-    return None if right else f"must be {wanted}, got {value}"
-
-
 @contextlib.contextmanager
 def _in_options(**more):
     """Name the command's options in messages, where the package names its arguments."""
-    names = {name: _option(name) for name in _SETTINGS} | more
+    names = {name: option(name) for name in SETTINGS} | more
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -249,56 +210,17 @@ def _load(args, settings):
 def _open(args):
     """Read the checkpoint; return it with its settings and vocabulary, all checked."""
     checkpoint, path = read_checkpoint(args.path), args.path
-    settings, vocabulary = _content_of(checkpoint)
+    settings, vocabulary = noted(checkpoint)
     if settings is None:
         raise ValueError(f"{path} must be a checkpoint of this command, got one of another program")
-    for name in ("level", *_SETTINGS):
+    for name in ("level", *SETTINGS):
         given = getattr(args, name)
         if name == "encoding" or (name == "seed" and not args.resume):
             continue  # of the text now, of the sample now
         if given is not None and given != settings[name]:
             wanted = f"{settings[name]}, as {path} began, got {given}"
-            raise ValueError(f"{_option(name)} must be {wanted}")
+            raise ValueError(f"{option(name)} must be {wanted}")
     return checkpoint, settings, vocabulary
-
-
-def _content_of(checkpoint):
-    """Return the settings and the vocabulary that this command has noted, or None twice."""
-    notes, params = checkpoint.notes, checkpoint.params
-    settings, tokens = notes.get("settings"), notes.get("vocabulary")
-    losses, text, before = (notes.get(name) for name in ("held_out_losses", "text", "before"))
-    if not isinstance(settings, dict) or set(settings) != {"level", "epochs", *_SETTINGS}:
-        return None, None
-    for name, value in settings.items():
-        if name in _CHOICES:
-            right = value in _CHOICES[name]
-        elif name == "encoding":
-            right = isinstance(value, str)
-        elif value is None:
-            right = name == "max_vocabulary"
-        else:
-            right = type(value) in ((int,) if name in _WHOLE else (int, float))
-            right = right and not _wrong(name, value)
-        if not right:
-            return None, None
-    if (
-        not isinstance(tokens, list)
-        or not tokens
-        or not all(isinstance(token, str) for token in tokens)
-        or len(set(tokens)) < len(tokens)
-        or not isinstance(losses, list)
-        or not all(type(loss) is float and math.isfinite(loss) for loss in losses)
-        or not isinstance(text, str)
-        or not isinstance(before, list)
-        or not 0 < len(before) <= _BEFORE
-        or not all(type(token) is int and 0 <= token < len(tokens) for token in before)
-    ):
-        return None, None
-    V, D, H = len(tokens), settings["wordvec_size"], settings["hidden_size"]
-    shapes = {"embed.W": (V, D), "rnn.Wh": (H, _GATES[settings["cell"]] * H), "affine.W": (H, V)}
-    if any(name not in params or params[name].shape != shapes[name] for name in shapes):
-        return None, None
-    return settings, Vocabulary(tokens)
 
 
 def _model_of(args):
@@ -340,7 +262,7 @@ def _train(args):
             f"{args.path} exists already: --resume goes on from it, --checkpoint names another file"
         )
     else:
-        settings = _new_settings(args)
+        settings = new_settings(args)
     ids, words = _load(args, settings)
     if args.resume:
         _check_text(args, checkpoint, ids, words, vocabulary)
@@ -348,7 +270,7 @@ def _train(args):
         held_out = settings["held_out"]
         train, test = split_text(ids, held_out=held_out) if held_out else (ids, None)
     if not args.resume:
-        _by_size(settings, len(train) - 1)
+        by_size(settings, len(train) - 1)
     if args.epochs is not None:
         settings["epochs"] = args.epochs
     prefix = _prefix(args.prefix, words, settings["level"])
@@ -463,36 +385,6 @@ class _Training:
         self.saved, self.saved_at = self.run.steps, time.monotonic()
 
 
-def _new_settings(args):
-    """Return all settings of a new run, with the defaults of its level."""
-    settings = {"level": args.level or "char", "epochs": args.epochs}
-    for name, defaults in _SETTINGS.items():
-        given = getattr(args, name)
-        settings[name] = defaults[settings["level"] != "char"] if given is None else given
-    if settings["level"] == "whitespace" and args.max_vocabulary is None:
-        settings["max_vocabulary"] = None  # whoever cut the text has left out what is rare
-    if args.lr is None and args.optimizer == "sgd":
-        settings["lr"] = _SGD_LR
-    return settings
-
-
-def _by_size(settings, predictions):
-    """Choose what has not been given to suit a text of so many predictions.
-
-    A small text read in many places, many tokens a step, gives a handful of steps, too few
-    to learn from, and learning rates that are large enough to make up for it are harsh.
-    """
-    N, T, epochs = (settings[name] for name in ("batch_size", "time_size", "epochs"))
-    if T is None:
-        T = min(max(predictions // (256 * (N or 4)), 16), 32, predictions)
-    if N is None:
-        N = min(max(predictions // (256 * T), 4), 32, predictions)
-    if epochs is None:
-        steps = max(predictions // (N * T), 1)
-        epochs = min(max(2500 // steps, 10 if settings["level"] == "char" else 5), 50)
-    settings |= {"batch_size": N, "time_size": T, "epochs": epochs}
-
-
 def _model(settings, vocab_size):
     sizes = vocab_size, settings["wordvec_size"], settings["hidden_size"]
     rng = np.random.default_rng(settings["seed"])
@@ -517,7 +409,7 @@ def _before(tokens, line_end):
     """
     half = tokens[: len(tokens) // 2 + 1]
     ends = np.flatnonzero(half == line_end) if len(line_end) else []
-    return half[: ends[-1] + 1 if len(ends) else None][-_BEFORE:]
+    return half[: ends[-1] + 1 if len(ends) else None][-BEFORE:]
 
 
 def _prefix(prefix, vocabulary, level):

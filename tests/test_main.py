@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from rnnbook import __main__ as command
 from rnnbook import _console as console
 from rnnbook import house_that_jack_built, training
+from rnnbook._settings import CHOICES, NUMBERS
 from rnnbook.training import TextRun, read_checkpoint
 
 SIZES = {"hidden-size": 6, "wordvec-size": 5, "batch-size": 3, "time-size": 7, "sample-length": 20}
@@ -181,27 +182,6 @@ def test_the_best_epoch_writes_and_the_last_one_goes_on(run, monkeypatch):
     assert (status, out_again) == (0, out)  # of two equally good ones the first
     assert lines(err)[-1] == "epoch 2, the best on the held-out text, writes:"
     np.testing.assert_equal(read_checkpoint("rhyme.rnnbook.npz").best, kept[2])
-
-
-@pytest.mark.parametrize(
-    ("level", "predictions", "wanted"),
-    [
-        ("char", 1, (1, 1, 50)),
-        ("char", 4_000, (4, 16, 40)),
-        ("char", 31_500, (4, 30, 10)),
-        ("word", 7_000, (4, 16, 22)),
-        ("char", 180_000, (21, 32, 10)),
-        ("whitespace", 900_000, (32, 32, 5)),
-    ],
-)
-def test_sizes_suit_the_text(level, predictions, wanted):
-    sizes = {"level": level, **dict.fromkeys(("batch_size", "time_size", "epochs"))}
-    command._by_size(sizes, predictions)
-    assert (sizes["batch_size"], sizes["time_size"], sizes["epochs"]) == wanted
-    mine = {"level": level, "batch_size": 7, "time_size": 9, "epochs": 3}
-    before = dict(mine)
-    command._by_size(mine, predictions)
-    assert mine == before
 
 
 def test_without_held_out_text_all_is_learned(run):
@@ -550,10 +530,10 @@ def test_an_output_in_a_narrow_encoding_is_no_question_mark(run, folder, monkeyp
     assert "the output is in ascii, which lacks some of the signs" in capsys.readouterr().err
 
 
-NUMBERS = ["-1", "0", "1", "2", "3", "7", "1000", "0.5", "1e-320", "1e300", "nan"]
+SOME = ["-1", "0", "1", "2", "3", "7", "1000", "0.5", "1e-320", "1e300", "nan"]
 VALUES = {
-    **{f"--{name.replace('_', '-')}": st.sampled_from(NUMBERS) for name in command._LOWEST},
-    **{f"--{k}": st.sampled_from([*choices, "none"]) for k, choices in command._CHOICES.items()},
+    **{f"--{name.replace('_', '-')}": st.sampled_from(SOME) for name in NUMBERS},
+    **{f"--{k}": st.sampled_from([*choices, "none"]) for k, choices in CHOICES.items()},
     "--prefix": st.text(max_size=3),
     "--encoding": st.sampled_from(["utf-8", "cp037", "utf-16", "none"]),
 }
@@ -581,6 +561,26 @@ def test_whatever_an_option_says_the_answer_is_in_the_words_of_the_command(folde
         assert last.startswith(("rnnbook: ", "python -m rnnbook: error: "))
 
 
+def test_a_forged_checkpoint_is_refused_in_one_line(run):
+    run("rhyme.txt", "--epochs", 1, *SMALL)
+    path, notes = "rhyme.rnnbook.npz", read_checkpoint("rhyme.rnnbook.npz").notes
+    for change, wanted in (
+        ({"vocabulary": ["a"]}, "must be a checkpoint of this command, got one of another program"),
+        ({"settings": notes["settings"] | {"time_size": 10**40}}, "--time-size must be an integer"),
+        ({"settings": notes["settings"] | {"encoding": "x"}}, "encoding must be the name of a"),
+        ({"settings": notes["settings"] | {"clip": 0.5}}, "--clip was 5.0, got 0.5"),
+        ({"settings": notes["settings"] | {"held_out": 0.5}}, "the text that it began with"),
+    ):
+        forge(path, head={"notes": notes | change})
+        status, out, err = run("rhyme.txt", "--resume")
+        assert (status, out, len(lines(err))) == (1, "", 1)
+        assert wanted in err
+    forge(path, ["params/rnn.b", "best/rnn.b"], head={"notes": notes})
+    status, out, err = run(path, "--sample-only")
+    assert (status, out, len(lines(err))) == (1, "", 1)
+    assert "must hold ['embed.W', 'rnn.Wx', " in err
+
+
 def test_a_checkpoint_of_another_program_is_refused(run):
     model = command.SimpleRnnlm(4, 2, 3, rng=np.random.default_rng(0))
     other = TextRun(model, training.SGD(1), np.arange(40) % 4, batch_size=2, time_size=3)
@@ -590,52 +590,6 @@ def test_a_checkpoint_of_another_program_is_refused(run):
         1,
         ["rnnbook: other.npz must be a checkpoint of this command, got one of another program"],
     )
-
-
-# What may stand in the notes of a run as well as what did.
-AS_GOOD = [
-    *[("seed", 10**40), ("max_vocabulary", 10**40), ("epochs", 10**40), ("held_out", 0.5)],
-    *[("batch_size", 10**40), ("time_size", 10**40), ("encoding", "x")],  # not when it goes on
-    *[(name, value) for name in ("lr", "clip") for value in (0.5, 10**40)],
-]
-
-
-def test_forged_notes_are_refused_each(run):
-    run("rhyme.txt", "--epochs", 1, *SMALL)
-    saved = read_checkpoint("rhyme.rnnbook.npz")
-    notes, before = saved.notes, saved.notes["settings"]
-    assert command._content_of(saved)[0] == before
-    forged = [{}, {**notes, "settings": []}, {**notes, "settings": {}}]
-    forged += [{k: v for k, v in notes.items() if k != name} for name in notes]
-    tokens = notes["vocabulary"]
-    for name, values in {
-        "vocabulary": [5, [], [1, 2], ["a"], ["a"] * len(tokens), [["a"]] * len(tokens)],
-        "held_out_losses": [None, ["x"], [1], [math.inf], {}],
-        "text": [None, 5, {}],
-        "before": [None, "x", [], [-1], [len(tokens)], [True], [0.0], [0] * 257],
-    }.items():
-        forged += [{**notes, name: value} for value in values]
-    for name in before:
-        for value in (None, "x", -1, 1e999, True, [], {}, 0.5, 10**40):
-            if value != before[name] and (name, value) not in AS_GOOD:
-                forged.append({**notes, "settings": {**before, name: value}})
-    for each in forged:
-        assert command._content_of(saved._replace(notes=each)) == (None, None), each
-    for name in ("embed.W", "rnn.Wh", "affine.W"):  # or memory is asked for before the check
-        for bad in ({}, {name: np.ones((2, 3))}):
-            params = {k: v for k, v in saved.params.items() if k != name} | bad
-            assert command._content_of(saved._replace(params=params)) == (None, None)
-    forge("rhyme.rnnbook.npz", head={"notes": forged[-1]})
-    status, out, err = run("rhyme.rnnbook.npz", "--sample-only")
-    assert (status, out) == (1, "")
-    assert err == (
-        "rnnbook: rhyme.rnnbook.npz must be a checkpoint of this command, got one of another "
-        "program\n"
-    )
-    forge("rhyme.rnnbook.npz", ["params/rnn.b", "best/rnn.b"], head={"notes": notes})
-    status, out, err = run("rhyme.rnnbook.npz", "--sample-only")
-    assert (status, out, len(lines(err))) == (1, "", 1)
-    assert "must hold ['embed.W', 'rnn.Wx', " in err
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ README = (ROOT / "README.md").read_text(encoding="utf8")
 ORDER = [
     "__main__",
     "_console",
+    "_settings",
     "widgets",
     "plots",
     "checks",
