@@ -62,6 +62,8 @@ def wrong(name, value):
     low = NUMBERS[name]
     if name == "held_out":
         wanted, right = "from 0 to below 1", 0 <= value < 1
+    elif name == "temperature":  # scores divided by less might overflow
+        wanted, right = "0 or at least 1e-06", value == 0 or 1e-6 <= value < math.inf
     elif name == "lr":
         wanted, right = "greater than 0", 0 < value < math.inf
     else:

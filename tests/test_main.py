@@ -387,7 +387,11 @@ def test_elsewhere_lines_come_now_and_then(run, monkeypatch):
         (["rhyme.txt", "--lr", "0"], "--lr must be greater than 0, got 0.0"),
         (["rhyme.txt", "--lr", "nan"], "--lr must be greater than 0, got nan"),
         (["rhyme.txt", "--clip", "inf"], "--clip must be at least 0, got inf"),
-        (["rhyme.txt", "--temperature", "-1"], "--temperature must be at least 0, got -1.0"),
+        (
+            ["rhyme.txt", "--temperature", "-1"],
+            "--temperature must be 0 or at least 1e-06, got -1.0",
+        ),
+        (["rhyme.txt", "--temperature", "1e-320"], "--temperature must be 0 or at least 1e-06,"),
         (["rhyme.txt", "--held-out", "1"], "--held-out must be from 0 to below 1, got 1.0"),
         (["rhyme.txt", "--prefix", ""], "--prefix must not be empty"),
         (["rhyme.txt", "--checkpoint", "run"], "--checkpoint must end in .npz, got run"),
