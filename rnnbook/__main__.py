@@ -403,13 +403,20 @@ def _line_end(vocabulary, level):
 
 
 def _before(tokens, line_end):
-    """Return what a sample follows: tokens from the middle of a text, up to a line end.
+    """Return what a sample follows: those tokens up to a line end that are most like the text.
 
-    At the state zero, where training has been only once, a model is not at its best.
+    At the state zero, where training has been only once, a model is not at its best, and
+    after a table or a heading it goes on with tables or headings.
     """
-    half = tokens[: len(tokens) // 2 + 1]
-    ends = np.flatnonzero(half == line_end) if len(line_end) else []
-    return half[: ends[-1] + 1 if len(ends) else None][-BEFORE:]
+    ends = 1 + np.flatnonzero(tokens == line_end) if len(line_end) else np.array([], int)
+    ends = ends[ends >= BEFORE][:: max(1, len(ends) // 64)]
+    shares = np.bincount(tokens) / len(tokens)
+
+    def unlike(end):
+        piece = tokens[end - BEFORE : end]
+        return np.abs(np.bincount(piece, minlength=len(shares)) / BEFORE - shares).sum()
+
+    return tokens[-BEFORE:] if len(ends) == 0 else tokens[: min(ends, key=unlike)][-BEFORE:]
 
 
 def _prefix(prefix, vocabulary, level):

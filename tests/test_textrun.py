@@ -101,6 +101,11 @@ def test_a_checkpoint_can_be_read_without_a_model(tmp_path):
     assert saved.memory["steps"] == 5
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # no test needs to outlast a power cut
+
+
 @pytest.fixture
 def saved(tmp_path):
     """Return the path of a checkpoint of the run that `new_run` begins."""
