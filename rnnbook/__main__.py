@@ -274,21 +274,15 @@ def _train(args):
     if args.epochs is not None:
         settings["epochs"] = args.epochs
     prefix = _prefix(args.prefix, words, settings["level"])
-    with _in_options(max_norm="--clip"):
-        run = TextRun(
-            _model(settings, len(words)),
-            Adam(settings["lr"]) if settings["optimizer"] == "adam" else SGD(settings["lr"]),
-            train,
-            batch_size=settings["batch_size"],
-            time_size=settings["time_size"],
-            max_norm=settings["clip"] or None,
-        )
-        notes = {"settings": settings, "vocabulary": words.tokens, "text": fingerprint(ids)}
-        notes["before"] = _before(train, _line_end(words, settings["level"])).tolist()
-        notes["held_out_losses"], best = [], None
-        if args.resume:
-            notes["held_out_losses"] = run.go_on(checkpoint, "the checkpoint")["held_out_losses"]
-            best = checkpoint.best or None
+    run = _run(settings, train, len(words), checkpoint)
+    notes = {
+        "settings": settings,
+        "vocabulary": words.tokens,
+        "text": fingerprint(ids),
+        "before": _before(train, _line_end(words, settings["level"])).tolist(),
+        "held_out_losses": checkpoint.notes["held_out_losses"] if args.resume else [],
+    }
+    best = (checkpoint.best or None) if args.resume else None
     if run.steps > settings["epochs"] * run.steps_per_epoch:
         raise ValueError(
             f"--epochs must be at least those of {args.path}, "
@@ -315,6 +309,23 @@ def _train(args):
         say(f"epoch {epoch}, the best on the held-out text, writes:")
     _print_sample(run.model, words, notes, prefix, args)
     return 0
+
+
+def _run(settings, train, vocab_size, checkpoint):
+    """Return a run at its beginning, or where a checkpoint has stopped."""
+    adam = settings["optimizer"] == "adam"
+    with _in_options(max_norm="--clip"):
+        run = TextRun(
+            _model(settings, vocab_size),
+            Adam(settings["lr"]) if adam else SGD(settings["lr"]),
+            train,
+            batch_size=settings["batch_size"],
+            time_size=settings["time_size"],
+            max_norm=settings["clip"] or None,
+        )
+        if checkpoint is not None:
+            run.go_on(checkpoint, "the checkpoint")
+    return run
 
 
 class _Training:

@@ -24,7 +24,7 @@ from rnnbook import house_that_jack_built, training
 from rnnbook._settings import CHOICES, NUMBERS
 from rnnbook.training import TextRun, read_checkpoint
 
-SIZES = {"hidden-size": 6, "wordvec-size": 5, "batch-size": 3, "time-size": 7, "sample-length": 20}
+SIZES = {"hidden-size": 6, "wordvec-size": 5, "batch-size": 5, "time-size": 9, "sample-length": 20}
 SMALL = [f"--{name}={size}" for name, size in SIZES.items()]
 API_NAME = re.compile(r"\b[a-z]+_[a-z_]+\b")  # a command has options, no arguments_like_this
 
@@ -105,7 +105,7 @@ def test_the_numbers_are_those_of_the_package(run):
     ids = np.array([vocabulary.index(token) for token in text])
     train, test = np.split(ids, [len(ids) - round(0.1 * len(ids))])
     model = command.GatedRnnlm(len(vocabulary), 5, 6, rng=np.random.default_rng(0))
-    twin = TextRun(model, training.Adam(0.003), train, batch_size=3, time_size=7, max_norm=5)
+    twin = TextRun(model, training.Adam(0.003), train, batch_size=5, time_size=9, max_norm=5)
     for k in range(2):
         twin.advance(twin.steps_per_epoch)
         assert saved.notes["held_out_losses"][k] == model.evaluate(test)
@@ -675,7 +675,7 @@ def test_killed_or_told_to_stop_it_comes_to_the_same_numbers(run, folder):
     path, left = folder / "rhyme.rnnbook.npz", []
     for end, code, more in (("kill", -signal.SIGKILL, []), ("terminate", 143, ["--resume"])):
         process = start(*more)
-        wait_for_steps(path, 40 + 40 * len(left))
+        wait_for_steps(path, 30 + 40 * len(left))
         getattr(process, end)()
         out, err = process.communicate()
         assert (process.returncode, out) == (code, ""), err
