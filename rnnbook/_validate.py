@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_LISTS = (list, tuple, range)
 _UNLIKE_ARRAYS = (np.matrix, np.ma.MaskedArray)  # their operators mean something else
 
 
@@ -204,10 +205,38 @@ def finite(name, value):
     return value
 
 
+def listed(name, value, what):
+    """Turn integers in nested lists into an array of int64; let anything else be."""
+    if not isinstance(value, _LISTS):
+        return value
+    entries, shape = [value], ()
+    while any(isinstance(entry, _LISTS) for entry in entries):
+        sizes = {len(entry) if isinstance(entry, _LISTS) else None for entry in entries}
+        if len(sizes) > 1 or len(shape) == 32:
+            raise ValueError(
+                f"{name} must hold {what} in rows of one length, got {describe(value)}"
+            )
+        shape += (*sizes,)
+        entries = [part for entry in entries for part in entry]
+    for entry in entries:
+        if isinstance(entry, (bool, np.bool_)) or not isinstance(entry, Integral):
+            raise TypeError(f"{name} must hold integer {what}, got {describe(entry)}")
+    try:
+        return np.array(entries, np.int64).reshape(shape)
+    except OverflowError:
+        raise ValueError(f"{name} must hold {what} of 64 bits at most, got a longer one") from None
+
+
 def indices(name, value, shape, *, size, what="labels"):
-    """Check that `value` is an array of integers in ``0 .. size - 1``."""
+    """Check that `value` holds integers in ``0 .. size - 1``; return it as an array.
+
+    An array stays what it is; nested lists become one of int64.
+    """
+    value = listed(name, value, what)
     if not isinstance(value, np.ndarray) or isinstance(value, _UNLIKE_ARRAYS):
-        raise TypeError(f"{name} must be a numpy array of integer {what}, got {describe(value)}")
+        raise TypeError(
+            f"{name} must be a list or numpy array of integer {what}, got {describe(value)}"
+        )
     if value.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integer {what}, got dtype {value.dtype}")
     if shape is not None:
@@ -226,8 +255,9 @@ def labels(name, value, scores_shape, *, mask=None):
     a mask is False, whatever stands there counts as class 0.
     """
     *rows, size = scores_shape
+    value = listed(name, value, "labels")
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} must be a numpy array of labels, got {describe(value)}")
+        raise TypeError(f"{name} must be a list or numpy array of labels, got {describe(value)}")
     if mask is not None and not mask.all() and value.shape in (tuple(rows), tuple(scores_shape)):
         value = value.copy()
         value[~mask] = 0 if value.ndim == mask.ndim else np.arange(size) == 0
@@ -286,6 +316,11 @@ def describe(value):
 def shorten(text, limit=60):
     """Cut off what is too long for a message."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text):
+    """Return text for a message: as it is, or, with signs that a terminal may obey, its `repr`."""
+    return text if text.isprintable() else repr(text)
 
 
 def _check_floating(name, value):

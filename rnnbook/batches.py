@@ -23,7 +23,7 @@ def truncated_bptt_batches(tokens, batch_size, time_size, *, batches=None):
 
     Parameters
     ----------
-    tokens : ndarray of int, shape (P + 1,)
+    tokens : sequence of int, shape (P + 1,)
     batch_size : int
         The number of readers, N: at most P.
     time_size : int
@@ -42,7 +42,8 @@ def truncated_bptt_batches(tokens, batch_size, time_size, *, batches=None):
     Feed the batches in order to a stateful model and do not shuffle them, for the state
     in which one batch ends is where the next one begins.
     """
-    _validate.indices("tokens", tokens, ("P + 1",), size=np.iinfo(np.int64).max, what="tokens")
+    size = np.iinfo(np.int64).max
+    tokens = _validate.indices("tokens", tokens, ("P + 1",), size=size, what="tokens")
     P = len(tokens) - 1
     if P < 1:
         raise ValueError(f"tokens must hold at least two tokens, got {len(tokens)}")

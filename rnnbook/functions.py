@@ -205,9 +205,9 @@ def _check_scores(x):
 
 
 def one_hot(t, size, *, dtype=np.float64):
-    """Turn labels of shape (...) into one-hot rows of shape (..., size)."""
+    """Turn labels of shape (...), an array or nested lists, into one-hot rows (..., size)."""
     size = _validate.integer("size", size, minimum=1)
-    _validate.indices("t", t, None, size=size)
+    t = _validate.indices("t", t, None, size=size)
     rows = np.zeros((*t.shape, size), _validate.float_dtype("dtype", dtype))
     np.put_along_axis(rows, t[..., None], 1, axis=-1)
     return rows

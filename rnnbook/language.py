@@ -14,6 +14,9 @@ from .recurrent import TimeTokenGRU, TimeTokenLSTM, TimeTokenRNN
 __all__ = ["GatedRnnlm", "LanguageModel", "Reading", "SimpleRnnlm"]
 
 
+_COLD = 1e-200  # a temperature that is as good as 0, and by which a score should not be divided
+
+
 class Reading(NamedTuple):
     """What a language model makes of a text of K tokens, step by step.
 
@@ -56,14 +59,14 @@ class LanguageModel(Network):
 
         Parameters
         ----------
-        xs : ndarray of int, shape (N, T)
+        xs : ndarray of int, or nested lists, shape (N, T)
             Tokens.
-        ts : ndarray of int, shape (N, T)
+        ts : ndarray of int, or nested lists, shape (N, T)
             The tokens that follow them.
         """
         V = len(self.params["embed.W"])
-        _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
-        _validate.indices("ts", ts, xs.shape, size=V, what="token ids")
+        xs = _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
+        ts = _validate.indices("ts", ts, xs.shape, size=V, what="token ids")
         if xs.size == 0:
             raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
         self.rnn.check_batch(xs)
@@ -92,7 +95,7 @@ class LanguageModel(Network):
 
         Parameters
         ----------
-        tokens : int, or ndarray of int, shape (K,)
+        tokens : int, or sequence of int, shape (K,)
 
         Returns
         -------
@@ -110,7 +113,7 @@ class LanguageModel(Network):
 
         Parameters
         ----------
-        prefix : int, or ndarray of int, shape (K,)
+        prefix : int, or sequence of int, shape (K,)
             What to read first, from the state zero.
         temperature : float
             The scores are divided by it. Below 1 the likely tokens become likelier; 0
@@ -125,7 +128,7 @@ class LanguageModel(Network):
 
         Parameters
         ----------
-        start : int, or ndarray of int, shape (K,)
+        start : int, or sequence of int, shape (K,)
             What to read first, from the state zero.
         length : int
             How many tokens to write.
@@ -158,7 +161,7 @@ class LanguageModel(Network):
 
         Parameters
         ----------
-        tokens : ndarray of int, shape (K + 1,)
+        tokens : sequence of int, shape (K + 1,)
             All but the first are predicted: K of them, at least one.
         batch_size : int
             The number of places to read in at once, from 1 to K. More are faster, but
@@ -169,7 +172,7 @@ class LanguageModel(Network):
         float
         """
         V, H = self.params["affine.W"].shape[::-1]
-        _validate.indices("tokens", tokens, ("K + 1",), size=V, what="token ids")
+        tokens = _validate.indices("tokens", tokens, ("K + 1",), size=V, what="token ids")
         K = len(tokens) - 1
         if K < 1:
             raise ValueError(f"tokens must hold at least two tokens, got {len(tokens)}")
@@ -190,14 +193,19 @@ class LanguageModel(Network):
 
     def _tokens(self, name, tokens):
         V = len(self.params["embed.W"])
-        tokens = np.atleast_1d(tokens) if isinstance(tokens, (int, np.integer)) else tokens
-        _validate.indices(name, tokens, ("K",), size=V, what="token ids")
+        tokens = [tokens] if isinstance(tokens, (int, np.integer)) else tokens
+        tokens = _validate.indices(name, tokens, ("K",), size=V, what="token ids")
         if len(tokens) == 0:
             raise ValueError(f"{name} must hold at least one token, got none")
         return tokens
 
     def _reader(self):
-        """Return layers that share the weights, but have a state and a memory of their own."""
+        """Return layers that share the weights, but have a state and a memory of their own.
+
+        The weights are looked at first: tanh and sigmoid would make numbers of infinite sums.
+        """
+        for name, param in self.params.items():
+            _validate.finite(f"params[{name!r}]", param)
         return self.rnn.reader(), copy.copy(self.affine)
 
 
@@ -217,8 +225,9 @@ def _draw(p, rng):
 def _expected(reader, tokens, temperature):
     """Read on; return the probabilities of the next token, float64, shape (V,)."""
     scores = _scores(reader, tokens[:, None])[-1, 0].astype(np.float64)
-    if temperature > 0:
+    if temperature > _COLD:
         return softmax(scores / temperature)
+    _validate.finite("the scores", scores)
     return one_hot(np.array(scores.argmax()), len(scores))
 
 

@@ -310,7 +310,7 @@ class Embedding:
         """Map integer token ids of any shape (...) to vectors of shape (..., D)."""
         W = self.params["W"]
         self.ids = _validate.indices("ids", ids, None, size=len(W), what="token ids")
-        return W[ids]
+        return W[self.ids]
 
     def backward(self, dout):
         """Put dL/dW, a `RowGradient`, into `grads`; return nothing: ids have no derivative.
@@ -410,7 +410,7 @@ class TimeEmbedding(Embedding):
     def forward(self, ids):
         """Map integer token ids of shape (N, T) to vectors of shape (N, T, D)."""
         W = self.params["W"]
-        _validate.indices("ids", ids, ("N", "T"), size=len(W), what="token ids")
+        ids = _validate.indices("ids", ids, ("N", "T"), size=len(W), what="token ids")
         self.ids = time_first(ids)
         return batch_first(W[self.ids])
 

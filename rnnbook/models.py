@@ -241,7 +241,7 @@ class CharRNN(Network):
     def predict(self, xs):
         """Return the scores, shape (N, T, V), for character ids of shape (N, T)."""
         V, dtype = len(self.params["Wx"]), self.params["Wx"].dtype
-        _validate.indices("xs", xs, ("N", "T"), size=V, what="character ids")
+        xs = _validate.indices("xs", xs, ("N", "T"), size=V, what="character ids")
         return super().predict(one_hot(xs, V, dtype=dtype))
 
     def forward(self, xs, ts):

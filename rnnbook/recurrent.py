@@ -95,20 +95,21 @@ class _Recurrent:
         self._show([None] * len(self.NAMES))
 
     def _check(self, xs):
-        """Check the inputs."""
+        """Return the inputs, checked."""
         Wx = self.params["Wx"]
         _validate.floats("xs", xs, ("N", "T", len(Wx)), dtype=Wx.dtype, like="Wx")
         if xs.size == 0:
             raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
-        self.check_batch(xs)
+        return self.check_batch(xs)
 
     def check_batch(self, xs):
-        """Check that a batch (N, T, ...) fits the state that the layer begins in."""
+        """Check that a batch (N, T, ...) fits the state that the layer begins in; return it."""
         if self._begin is not None and self._begin.shape[1] != len(xs):
             raise ValueError(
                 f"xs must have N = {self._begin.shape[1]}, the batch size of the state that this "
                 f"layer begins in, got shape {xs.shape}; reset_state() forgets that state"
             )
+        return xs
 
     def _begin_with(self, N):
         """Return the state to begin in, shape (S, N, H)."""
@@ -158,7 +159,7 @@ class Unrolled(_Recurrent):
 
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
-        self._check(xs)
+        xs = self._check(xs)
         state, cells, hs = self._begin_with(len(xs)), [], []
         for t in range(xs.shape[1]):
             cells.append(copy.copy(self.cell))
@@ -217,7 +218,7 @@ class _TimeLayer(_Recurrent):
 
     def forward(self, xs):
         """Map inputs (N, T, D) to hidden states (N, T, H)."""
-        self._check(xs)
+        xs = self._check(xs)
         return batch_first(self.forward_steps(time_first(xs)).copy())  # what is kept stays here
 
     def forward_steps(self, xs):
@@ -569,10 +570,10 @@ class _OfTokens:
 
     def _check(self, xs):
         V = len(self.params["W"])
-        _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
+        xs = _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
         if xs.size == 0:
             raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
-        self.check_batch(xs)
+        return self.check_batch(xs)
 
     def _sums(self, xs):
         W, Wx, b = self.params["W"], self._folded("Wx"), self._folded("b")

@@ -155,7 +155,7 @@ class Networks(Network):
 
         Parameters
         ----------
-        tokens : ndarray of int, shape (K + 1,)
+        tokens : sequence of int, shape (K + 1,)
             All but the first are predicted. They are read once, from the state zero.
 
         Returns
@@ -163,7 +163,8 @@ class Networks(Network):
         ndarray, shape (R,)
             The networks are as before, their states too.
         """
-        _validate.indices("tokens", tokens, ("K + 1",), size=self.rnn.vocabulary, what="token ids")
+        V = self.rnn.vocabulary
+        tokens = _validate.indices("tokens", tokens, ("K + 1",), size=V, what="token ids")
         K = len(tokens) - 1
         if K < 1:
             raise ValueError(f"tokens must hold at least two tokens, got {len(tokens)}")
@@ -263,6 +264,7 @@ class SoftmaxLosses(_Losses):
 
     def forward(self, scores, ts):
         """Return the losses (R,) of scores (T, R, N, V) and true ids (T, R or 1, N)."""
+        ts = _validate.listed("ts", ts, "class ids")
         scores, ts, self.weighed = self._laid_out(scores, ts, "V")
         _validate.indices("ts", ts, scores.shape[:3], size=scores.shape[-1], what="class ids")
         losses, e, total = losses_and_exponentials(scores, ts)
@@ -390,6 +392,7 @@ class _Recurrences:
     def _checked(self, xs, R):
         """Return the inputs, ids as one-hot rows."""
         D, dtype = self.vocabulary, self.params["Wx"].dtype
+        xs = _validate.listed("xs", xs, "token ids")
         if isinstance(xs, np.ndarray) and xs.dtype.kind in "iu":
             xs = one_hot(_ids(xs, D), D, dtype=dtype)
         _validate.floats("xs", xs, ("T", "R", "N", D), dtype=dtype, like="Wx")

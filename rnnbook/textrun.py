@@ -88,7 +88,7 @@ class TextRun:
         if max_norm is not None:
             max_norm = float(_validate.real("max_norm", max_norm, above=0))
         truncated_bptt_batches(tokens, batch_size, time_size)  # checks them
-        self.model, self.optimizer, self.tokens = model, optimizer, tokens
+        self.model, self.optimizer, self.tokens = model, optimizer, np.asarray(tokens)
         self.batch_size, self.time_size, self.max_norm = int(batch_size), int(time_size), max_norm
         self.steps_per_epoch = steps_per_epoch(len(tokens) - 1, self.batch_size, self.time_size)
         self.losses = []

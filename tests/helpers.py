@@ -51,11 +51,11 @@ def break_writing(monkeypatch, where, error):
     """Let a file that is written whole or not at all end halfway, in `where`."""
 
     def fail_halfway(*args, **_):
-        if where == "savez":
+        if where == "write_array":
             args[0].write(b"PK\x03\x04 half a file")
         raise error
 
-    owner = {"savez": np, "fsync": os, "replace": Path}[where]
+    owner = {"write_array": np.lib.format, "fsync": os, "replace": Path}[where]
     monkeypatch.setattr(owner, where, fail_halfway)
 
 

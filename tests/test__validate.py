@@ -178,7 +178,15 @@ def test_parameters_and_gradients_that_do_not_fit_are_refused(error, params, gra
 @pytest.mark.parametrize(
     ("error", "value", "wanted"),
     [
-        (TypeError, [0], "ids must be a numpy array of integer token ids, got list [0]"),
+        (TypeError, "0", "ids must be a list or numpy array of integer token ids, got str '0'"),
+        (TypeError, [0, 1.0], "ids must hold integer token ids, got float 1.0"),
+        (TypeError, [0, True], "ids must hold integer token ids, got bool True"),
+        (TypeError, [np.ma.array([1], mask=True)], "ids must hold integer token ids, got Masked"),
+        (ValueError, [[0, 1], [2]], "ids must hold token ids in rows of one length, got list [["),
+        (ValueError, [[0], 1], "ids must hold token ids in rows of one length, got list [[0], 1]"),
+        (ValueError, [0, -1], "ids must hold token ids in 0 .. 2, got -1 at index [1]"),
+        (ValueError, [2**64], "ids must hold token ids of 64 bits at most, got a longer one"),
+        (ValueError, [10**5000], "ids must hold token ids of 64 bits at most, got a longer one"),
         (TypeError, np.array([0.0]), "ids must hold integer token ids, got dtype float64"),
         (TypeError, np.array([True]), "got dtype bool"),
         (TypeError, np.array([1], "m8[s]"), "got dtype timedelta64[s]"),
@@ -217,7 +225,8 @@ def test_a_single_example_takes_a_label_or_a_one_hot_row():
 @pytest.mark.parametrize(
     ("error", "value", "wanted"),
     [
-        (TypeError, [0, 1], "t must be a numpy array of labels, got list [0, 1]"),
+        (TypeError, {0, 1}, "t must be a list or numpy array of labels, got set {0, 1}"),
+        (TypeError, [0, 1.0], "t must hold integer labels, got float 1.0"),
         (TypeError, np.array([0.0, 1.0]), "t must hold integer labels, got dtype float64"),
         (ValueError, np.array([0, 3]), "t must hold labels in 0 .. 2, got 3 at index [1]"),
         (ValueError, np.array([-1, 0]), "got -1 at index [0]"),
@@ -272,7 +281,7 @@ def test_masked_rows_of_a_million_classes_need_no_square_table():
         (TypeError, np.array([[0, 1], [1, np.nan]]), "ts must hold integer labels, got dtype"),
         (ValueError, np.array([0, 1]), "ts must hold integer labels of shape (2, 2) or one-hot"),
         (ValueError, np.zeros((2, 2, 3)), "otherwise 0), got [0.0, 0.0, 0.0] at row 0"),
-        (TypeError, [[0, 1], [1, 0]], "ts must be a numpy array of labels, got list"),
+        (TypeError, [[0, 1], [1, None]], "ts must hold integer labels, got NoneType None"),
     ],
 )
 def test_a_mask_excuses_nothing_where_it_is_true(error, value, wanted):

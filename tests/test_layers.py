@@ -631,7 +631,7 @@ def test_a_token_that_occurs_twice_collects_both_gradients():
         (ValueError, np.array([0, 5]), "ids must hold token ids in 0 .. 4, got 5 at index [1]"),
         (ValueError, np.array([-1]), "got -1 at index [0]"),
         (TypeError, np.array([1.0]), "ids must hold integer token ids, got dtype float64"),
-        (TypeError, [1], "ids must be a numpy array of integer token ids, got list [1]"),
+        (TypeError, [1.5], "ids must hold integer token ids, got float 1.5"),
     ],
 )
 def test_embedding_refuses_what_is_not_in_its_table(error, ids, wanted):
@@ -878,7 +878,7 @@ TIME_LAYERS = {
         ("TimeEmbedding", ValueError, (IDS + 1,), "token ids in 0 .. 4, got 5 at index [0, 1]"),
         ("TimeEmbedding", TypeError, (IDS > 1,), "ids must hold integer token ids, got dtype bool"),
         ("TimeEmbedding", TypeError, (IDS * 1.0,), "ids must hold integer token ids, got dtype"),
-        ("TimeEmbedding", TypeError, ([[1]],), "ids must be a numpy array of integer token ids"),
+        ("TimeEmbedding", ValueError, ([1],), "ids must have shape (N, T), got (1,)"),
         ("TimeSoftmaxWithLoss", ValueError, (SCORES[0], IDS[0]), "xs must have shape (N, T, V)"),
         ("TimeSoftmaxWithLoss", ValueError, (SCORES[:, :0], IDS[:, :0]), "xs must not be empty"),
         ("TimeSoftmaxWithLoss", ValueError, (SCORES[..., :0], IDS), "xs must not be empty, got"),

@@ -746,7 +746,7 @@ def test_a_failing_write_leaves_the_last_checkpoint(run, folder, monkeypatch, er
     run("rhyme.txt", "--epochs", 1, *SMALL)
     path = folder / "rhyme.rnnbook.npz"
     before = path.read_bytes()
-    break_writing(monkeypatch, "savez", error)
+    break_writing(monkeypatch, "write_array", error)
     status, _, err = run("rhyme.txt", "--epochs", 2, "--resume")
     assert status == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert len(lines(err)) == 1

@@ -389,6 +389,18 @@ def test_the_weights_of_a_charrnn_are_scaled_to_their_inputs(dtype):
     assert not params["by"].any()
 
 
+def test_the_gradient_that_comes_in_is_one_unless_given():
+    net, grads = CharRNN(4, 8, rng=np.random.default_rng(0)), []
+    for dout in ((1.0,), (), (2.0,)):
+        net.forward([[0, 1, 2]], [[1, 2, 3]])
+        net.backward(*dout)
+        grads.append({name: grad.copy() for name, grad in net.grads.items()})
+    for name, grad in grads[0].items():
+        assert grad.any()
+        np.testing.assert_array_equal(grads[1][name], grad)
+        np.testing.assert_allclose(grads[2][name], 2 * grad, rtol=1e-12)
+
+
 @pytest.mark.parametrize("truncation", [None, 1])
 def test_a_charrnn_begins_every_word_anew(truncation):
     net = CharRNN(4, 8, rng=np.random.default_rng(0), truncation=truncation)
@@ -404,7 +416,7 @@ def test_a_charrnn_begins_every_word_anew(truncation):
         (ValueError, HELL - 1, ELLO, "xs must hold character ids in 0 .. 3, got -1"),
         (ValueError, HELL[0], ELLO[0], "xs must have shape (N, T), got (4,)"),
         (TypeError, HELL * 1.0, ELLO, "xs must hold integer character ids, got dtype float64"),
-        (TypeError, "hell", ELLO, "xs must be a numpy array of integer character ids, got str"),
+        (TypeError, "hell", ELLO, "xs must be a list or numpy array of integer character ids, got"),
         (ValueError, HELL[:, :0], ELLO[:, :0], "xs must hold at least one step of one sequence"),
         (ValueError, HELL, ELLO + 1, "ts must hold labels in 0 .. 3, got 4 at index [0, 3]"),
         (ValueError, HELL, ELLO[:, 1:], "ts must hold integer labels of shape (1, 4)"),

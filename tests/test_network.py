@@ -161,7 +161,7 @@ def test_a_model_is_saved_and_loaded(tmp_path, new, dtype):
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
-@pytest.mark.parametrize("where", ["savez", "fsync", "replace"])
+@pytest.mark.parametrize("where", ["write_array", "fsync", "replace"])
 def test_a_failing_write_leaves_the_old_file_and_no_other(file, monkeypatch, where, error):
     break_writing(monkeypatch, where, error)
     before = file.read_bytes()
@@ -228,7 +228,7 @@ def test_a_file_with_more_or_fewer_parameters_is_refused(file):
 @pytest.mark.parametrize(
     ("error", "content", "wanted"),
     [
-        (ValueError, {"b": np.array([{}, None, 1])}, "Object arrays cannot be loaded"),
+        (ValueError, {"b": np.array([{}, None, 1])}, "of shape (3,) and dtype object"),
         (TypeError, {"b": np.array(["a", "b", "c"])}, "b in parameters.npz must hold float32 or"),
         (TypeError, {"b": np.ones(3, ">f4")}, "b in parameters.npz must hold float32 or float64"),
         (ValueError, {"b": np.array([0, 0, np.nan], "f4")}, "b in parameters.npz must be finite"),

@@ -30,7 +30,7 @@ def from_bits(rows, *, signed=False):
 
     Parameters
     ----------
-    rows : ndarray of bool or int, shape (N, bits)
+    rows : ndarray of bool or int, or nested lists of int, shape (N, bits)
         Zeros and ones.
     signed : bool
         Whether a number whose highest bit is 1 is negative, in two's complement.
@@ -40,9 +40,11 @@ def from_bits(rows, *, signed=False):
     ndarray, shape (N,)
         Of int64 up to 62 bits, otherwise of Python's own integers, which have no limit.
     """
+    rows = _validate.listed("rows", rows, "bits")
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype.kind not in "biu":
         raise TypeError(f"rows must be an (N, bits) array of bits, got {_validate.describe(rows)}")
-    _validate.indices("rows", rows.astype(int), ("N", "bits"), size=2, what="bits")
+    rows = rows.astype(np.uint8) if rows.dtype == bool else rows
+    _validate.indices("rows", rows, ("N", "bits"), size=2, what="bits")
     bits = rows.shape[1]
     weights = [2**i for i in range(bits)]
     if _validate.boolean("signed", signed) and bits:
@@ -110,7 +112,8 @@ def _integers_of(bits):
 def _whole_numbers(name, value, bits):
     """Check that all numbers fit in so many bits, as unsigned or in two's complement."""
     kinds = (list, tuple, range, np.ndarray)
-    if not isinstance(value, kinds) or getattr(value, "ndim", 1) != 1:
+    odd = isinstance(value, np.ma.MaskedArray)  # it hides some of its numbers
+    if odd or not isinstance(value, kinds) or getattr(value, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a sequence of integers, got {_validate.describe(value)}")
     low, high = -(2 ** (bits - 1)), 2**bits - 1
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":

@@ -1,6 +1,8 @@
 """Images of digits: those that ship with the package, and MNIST from a folder."""
 
 import gzip
+import io
+import math
 import zlib
 from importlib import resources
 from typing import NamedTuple
@@ -13,6 +15,7 @@ __all__ = ["Dataset", "load_digits", "load_mnist", "read_idx"]
 
 
 _IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_BYTES = 2**30  # unpacked, of a file that others may have made
 
 
 class Dataset(NamedTuple):
@@ -133,36 +136,47 @@ def read_idx(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not IDX, is cut short, or is longer than its header says.
+        If the file is not IDX, is cut short, or is longer than its header says; or if a
+        gzipped one would have more than 1 GiB. No more is unpacked than the header says.
     """
     path = _validate.path("path", path)
-    raw = path.read_bytes()
-    if raw[:2] == b"\x1f\x8b":
+    name, raw = _validate.printable(path.name), path.read_bytes()
+    packed = raw[:2] == b"\x1f\x8b"
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) if packed else io.BytesIO(raw) as file:
         try:
-            raw = gzip.decompress(raw)
+            return _read_idx(file, name, min(len(raw) * 1032, _MOST_BYTES) if packed else len(raw))
         except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(f"{path.name} must be a whole gzip file, got: {error}") from None
+            raise ValueError(f"{name} must be a whole gzip file, got: {error}") from None
+
+
+def _read_idx(file, name, most):
+    """Read an array from a file that holds at most so many bytes."""
+    raw = file.read(4)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX_DTYPES or raw[3] == 0:
         raise ValueError(
-            f"{path.name} must be an IDX file, which begins with two zero bytes, a type and "
+            f"{name} must be an IDX file, which begins with two zero bytes, a type and "
             f"a number of axes; got {raw[:4].hex(' ') or 'no bytes'}"
         )
     dtype, axes = np.dtype(_IDX_DTYPES[raw[2]]), raw[3]
     header = 4 + 4 * axes
+    raw += file.read(4 * axes)
     if len(raw) < header:
-        raise ValueError(f"{path.name} must have a header of {header} bytes, got {len(raw)}")
+        raise ValueError(f"{name} must have a header of {header} bytes, got {len(raw)}")
     shape = tuple(int(size) for size in np.frombuffer(raw, ">u4", count=axes, offset=4))
-    wanted = header + dtype.itemsize * int(np.prod(shape, dtype=object))
+    wanted = header + dtype.itemsize * math.prod(shape)
+    if wanted > max(most, _MOST_BYTES):
+        raise ValueError(f"{name} must have at most {_MOST_BYTES} bytes, got a shape of {wanted}")
+    raw += file.read(min(wanted, most) - header + 1)  # one more, which should not be there
     if len(raw) != wanted:
         raise ValueError(
-            f"{path.name} must have {wanted} bytes for its shape {shape}, got {len(raw)}: "
+            f"{name} must have {wanted} bytes for its shape {shape}, got {len(raw)}: "
             f"it is {'cut short' if len(raw) < wanted else 'too long'}"
         )
     try:
         values = np.frombuffer(raw, dtype, offset=header).reshape(shape)
     except ValueError as error:
         raise ValueError(
-            f"{path.name} must have a shape that fits a numpy array, got {axes} axes: {error}"
+            f"{name} must have a shape that fits a numpy array, got {axes} axes: {error}"
         ) from None
     return values.astype(dtype.newbyteorder("="))
 

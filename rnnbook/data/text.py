@@ -2,7 +2,10 @@
 
 import codecs
 import re
+import unicodedata
+import warnings
 from collections import Counter
+from functools import lru_cache
 from importlib import resources
 
 import numpy as np
@@ -31,10 +34,19 @@ END_OF_LINE = "<eos>"
 
 _LEVELS = ("char", "word", "whitespace")
 
-# Words (with what an apostrophe joins to them), line ends, and every other sign by itself.
-_WORD = re.compile(r"\w+(?:['’]\w+)*|\n|[^\w\s]")
+# What is written without spaces, by the first word of the names that Unicode gives its letters.
+_UNSPACED = {
+    **{name: name.title() for name in ("THAI", "LAO", "KHMER", "TIBETAN", "TAI", "JAVANESE")},
+    **dict.fromkeys(("CJK", "BOPOMOFO"), "Chinese"),
+    **dict.fromkeys(("HIRAGANA", "KATAKANA"), "Japanese"),
+    "MYANMAR": "Burmese",
+}
 
-_CLOSING, _OPENING = ".,;:!?%)]}’”»", "([{‘“«"
+# What stands inside a word: apostrophes, and full stops between two letters or two digits.
+_JOINT = r"""(?:['’‘＇·‧׳״]|(?<=[א-ת])"(?=[א-ת])|(?<=\d)[.,٫٬](?=\d)|(?<![\d_])\.(?=[^\W\d_]))"""
+
+# Marks that close what stands before them, and follow it without a space.
+_CLOSING = ".,;:!?%…‥،؛؟۔।॥։።၊။។、。，．：；！？"
 
 _RHYME = [
     "house that Jack built",
@@ -154,8 +166,8 @@ class Vocabulary:
         return np.array(ids, np.int64)
 
     def decode(self, ids):
-        """Return the tokens of numbers, which are an array of int, shape (K,), as a list."""
-        _validate.indices("ids", ids, ("K",), size=len(self), what="token ids")
+        """Return the tokens of numbers, a list or array of int, shape (K,), as a list."""
+        ids = _validate.indices("ids", ids, ("K",), size=len(self), what="token ids")
         return [self.tokens[i] for i in ids]
 
 
@@ -166,10 +178,9 @@ def tokenize(text, level):
     ----------
     text : str
     level : {"char", "word", "whitespace"}
-        Into characters, or into words, punctuation marks and line ends; spaces between
-        words are dropped. A word keeps its case, and what an apostrophe joins to it:
-        "The" and "the" are two tokens, "don't" is one. Lower the text first where that
-        is not wanted.
+        Into characters, which are the code points of Unicode: an accent or vowel sign that
+        is written as a mark of its own is one too. Or into words, punctuation marks and line
+        ends, without the spaces between them.
 
         The third is for a text that has been cut already, as the Penn Treebank's has: a
         token is whatever stands between whitespace, ``<unk>`` like any other, and each
@@ -178,22 +189,54 @@ def tokenize(text, level):
     Returns
     -------
     list of str
+
+    Warns
+    -----
+    UserWarning
+        At the level of words, if the text has letters of a script without spaces between
+        words, such as Chinese, Japanese, Thai, Khmer or Tibetan.
+
+    Notes
+    -----
+    Words begin and end where Unicode's text segmentation [1]_ lets them. A word keeps its
+    case, its accents and vowel signs, and what an apostrophe or a full stop joins to it: "The"
+    and "the" are two tokens, "don't", "e.g" and "3.5" are one. A hyphen stands by itself. So
+    does each sign, with what belongs to it: a flag or a family of emoji is one token. Lower
+    the text first where case is not wanted; ``unicodedata.normalize("NFC", text)`` lets two
+    spellings of one letter be the same.
+
+    Where no spaces tell, each Chinese character and each hiragana is a token, and of the other
+    such scripts each run of letters, which may be a whole clause.
+
+    References
+    ----------
+    .. [1] Unicode Standard Annex #29, "Unicode Text Segmentation", section 4.
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {_validate.describe(text)}")
     level = _validate.choice("level", level, _LEVELS)
     if level == "whitespace":
         return text.replace("\n", f" {END_OF_LINE} ").split()
-    return list(text) if level == "char" else _WORD.findall(text)
+    if level == "char":
+        return list(text)
+    letters = set(text)
+    if unspaced := {_UNSPACED[script] for script in map(_script, letters) if script in _UNSPACED}:
+        warnings.warn(
+            f"text is in part {', '.join(sorted(unspaced))}, written without spaces, so that "
+            'its words cannot be told apart; level="char" takes characters instead',
+            stacklevel=2,
+        )
+    return _words(letters).findall(text)
 
 
 def detokenize(tokens, level):
     """Join tokens to a readable text.
 
     From characters it is the text itself. Words are set apart by a space, but not
-    before a comma or what else closes, nor after what opens, nor at a line end; of the
-    spaces that `tokenize` dropped, others may be missing or too many. What was cut at
-    whitespace is set apart by one space, and ``<eos>`` is a line end again.
+    before a comma or what else closes, nor after what opens, nor at a line end, nor
+    between Chinese or Japanese ones; of the spaces that `tokenize` dropped, others may be
+    missing or too many. What was cut at whitespace is set apart by one space, and
+    ``<eos>`` is a line end again.
 
     Parameters
     ----------
@@ -213,8 +256,7 @@ def detokenize(tokens, level):
         return lines.replace(" \n", "\n").replace("\n ", "\n")
     parts, last = [], "\n"
     for token in tokens:
-        close = last == "\n" or last in _OPENING or token == "\n" or token in _CLOSING
-        parts += [token] if close else [" ", token]
+        parts += [token] if _stand_close(last[:1], token[:1]) else [" ", token]
         last = token
     return "".join(parts)
 
@@ -253,7 +295,7 @@ def read_text(path, *, encoding="utf-8"):
         if not path.exists():
             raise FileNotFoundError(f"path must be an existing text file, got {str(path)!r}")
         name, raw = path.name, path.read_bytes()
-    wanted = f"{name} must be a text file in {encoding.upper()}"
+    wanted = f"{_validate.printable(str(name))} must be a text file in {encoding.upper()}"
     if not isinstance(raw, bytes):
         raise TypeError(f"path must be open for reading bytes, got {_validate.describe(raw)}")
     if not raw:
@@ -315,21 +357,22 @@ def split_text(tokens, *, held_out=0.1):
 
     Parameters
     ----------
-    tokens : ndarray of int, shape (K,)
+    tokens : sequence of int, shape (K,)
     held_out : float
         The share to hold out, greater than 0 and below 1.
 
     Returns
     -------
     train, test : ndarray of int
-        The text up to the cut, and from there on: views of `tokens`.
+        The text up to the cut, and from there on: views of `tokens`, if that is an array.
 
     Raises
     ------
     ValueError
         If one of the parts has fewer than two tokens, a token and one to follow it.
     """
-    _validate.indices("tokens", tokens, ("K",), size=np.iinfo(np.int64).max, what="tokens")
+    size = np.iinfo(np.int64).max
+    tokens = _validate.indices("tokens", tokens, ("K",), size=size, what="tokens")
     held_out = _validate.real("held_out", held_out, above=0, below=1)
     cut = len(tokens) - round(held_out * len(tokens))
     if min(cut, len(tokens) - cut) < 2:
@@ -362,3 +405,50 @@ def _check_tokens(name, tokens):
             got = _validate.describe(token)
             raise TypeError(f"{name} must be a list of str, got {got} at place {place}")
     return tokens
+
+
+def _words(letters):
+    """Return the pattern of a token; `re` knows letters, but not the marks among these signs."""
+    kinds = {"marks": "\u200d", "bows": "", "single": ""}
+    for letter in letters:
+        category = unicodedata.category(letter)
+        if category in ("Mn", "Mc", "Me", "Cf") or letter in "🏻🏼🏽🏾🏿":
+            kinds["marks"] += letter  # accents, vowel signs, invisible joiners, skin tones
+        elif category == "Pc":
+            kinds["bows"] += letter  # like the underscore, part of a word
+        elif _script(letter) in ("CJK", "HIRAGANA"):
+            kinds["single"] += letter
+    blank = "\u200b"  # a space of no width
+    marks, bows, single = (re.escape(kind.replace(blank, "")) for kind in kinds.values())
+    other = f"(?![{single}])" if single else ""
+    run = f"{other}[\\w{bows}](?:{other}[\\w{bows}{marks}])*"
+    sign = f"[^\\w\\s{blank}][{marks}]*"
+    return re.compile(
+        f"{run}(?:{_JOINT}{run})*|\n|\\w[{marks}]*|[🇦-🇿]{{2}}[{marks}]*|"
+        f"{sign}(?:(?<=\u200d){sign})*"  # signs joined to one
+    )
+
+
+@lru_cache(1024)
+def _script(letter):
+    """Return the first word of the name of a letter, but for its width or age."""
+    if not letter.isalpha():
+        return ""
+    name = unicodedata.name(letter, "").removeprefix("HALFWIDTH ").removeprefix("NEW ")
+    return name.partition(" ")[0].partition("-")[0]
+
+
+@lru_cache(4096)
+def _stand_close(sign, other):
+    """Return whether no space is between two tokens that begin with these signs, or none."""
+    if sign in ("", "\n") or other in ("", "\n", *_CLOSING):
+        return True
+    if unicodedata.category(sign) in ("Ps", "Pi") or unicodedata.category(other) in ("Pe", "Pf"):
+        return True
+    return _is_unspaced(sign) and _is_unspaced(other)
+
+
+def _is_unspaced(sign):
+    """Return whether signs like this one, Chinese, Japanese or Tibetan, have no spaces between."""
+    wide = unicodedata.east_asian_width(sign) in ("W", "F") and _script(sign) != "HANGUL"
+    return wide or "\u0f00" <= sign <= "\u0fff"

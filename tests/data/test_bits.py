@@ -115,7 +115,8 @@ def test_what_has_no_bits_is_refused(error, numbers, bits, wanted):
 @pytest.mark.parametrize(
     ("error", "rows", "signed", "wanted"),
     [
-        (TypeError, [[0, 1]], False, "rows must be an (N, bits) array of bits, got list [[0, 1]]"),
+        (TypeError, [[0, True]], False, "rows must hold integer bits, got bool True"),
+        (ValueError, [[0, 1], [0]], False, "rows must hold bits in rows of one length, got list"),
         (TypeError, np.array([0, 1]), False, "rows must be an (N, bits) array of bits, got an"),
         (TypeError, np.array([[0.0, 1.0]]), False, "and dtype float64"),
         (TypeError, np.array([[0, 1]], object), False, "and dtype object"),

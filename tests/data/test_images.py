@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import struct
+import tracemalloc
 from importlib import resources
 
 import numpy as np
@@ -151,6 +152,23 @@ GOOD = idx(np.arange(6, dtype=np.uint8).reshape(2, 3))
 def test_a_damaged_file_is_refused_with_what_is_wrong(idx_path, content, wanted):
     idx_path.write_bytes(content)
     with refusal(ValueError, "numbers-idx ", wanted):
+        read_idx(idx_path)
+
+
+def test_no_more_of_a_gzipped_file_is_unpacked_than_its_header_says(idx_path):
+    idx_path.write_bytes(gzip.compress(GOOD + bytes(2**24), 1))
+    tracemalloc.start()
+    try:
+        with refusal(ValueError, "18 bytes for its shape (2, 3), got 19: it is too long"):
+            read_idx(idx_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+    idx_path.write_bytes(gzip.compress(b"\0\0\x08\x01\x40\0\0\0" + bytes(2**20)))
+    with refusal(ValueError, "numbers-idx must have at most 1073741824 bytes"):
+        read_idx(idx_path)
+    idx_path.write_bytes(b"\0\0\x08\x02" + b"\xff" * 8 + b"\0")
+    with refusal(ValueError, "numbers-idx must have at most 1073741824 bytes"):
         read_idx(idx_path)
 
 

@@ -70,10 +70,16 @@ def test_characters_are_joined_to_the_text_again(text):
     assert detokenize(tokens, "char") == text
 
 
-@given(st.text() | st.text(alphabet="aB'’.,!() \n\t-"))
+SIGNS = "aB'’.,!() \n\t-1\u0301\u200d\u200bคน้हिन्दी語が가👍🏽🇩🇪་།_‿\ud800"
+
+
+@pytest.mark.filterwarnings("ignore:text is in part")
+@given(st.text() | st.text(alphabet=SIGNS))
 def test_of_words_nothing_is_lost_but_blanks(text):
     tokens = tokenize(text, "word")
-    assert "".join(tokens) == "".join(x for x in text if x == "\n" or not x.isspace())
+    assert "".join(tokens) == "".join(
+        x for x in text if x == "\n" or not (x.isspace() or x == "\u200b")
+    )
     again = tokenize(detokenize(tokens, "word"), "word")
     assert "".join(again) == "".join(tokens)
 
@@ -83,13 +89,93 @@ def test_of_words_nothing_is_lost_but_blanks(text):
     [
         ("The cat, the hat.", ["The", "cat", ",", "the", "hat", "."]),
         ("I don't\nsay “no”!", ["I", "don't", "\n", "say", "“", "no", "”", "!"]),
-        ("l’été: 3.5 (über)", ["l’été", ":", "3", ".", "5", "(", "über", ")"]),
+        ("l’été: 3.5 (über)", ["l’été", ":", "3.5", "(", "über", ")"]),
+        (
+            "in 1,234, e.g. v1.2 a.3 3.a",
+            ["in", "1,234", ",", "e.g", ".", "v1.2", "a", ".", "3", "3", ".", "a"],
+        ),
+        ("well-known _x_ col·legi Hawai‘i", ["well", "-", "known", "_x_", "col·legi", "Hawai‘i"]),
+        ("a\u200bb co\u00adop\0\ud800", ["a", "b", "co\u00adop", "\0", "\ud800"]),
         ("안녕, 세상\r", ["안녕", ",", "세상"]),
         ("  \t ", []),
     ],
 )
 def test_words_marks_and_line_ends_are_tokens(text, tokens):
     assert tokenize(text, "word") == tokens
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "हिन्दी भाषा।",  # Devanagari: vowel signs and viramas
+        "தமிழ் மொழி.",
+        "বাংলা ভাষা।",
+        "മലയാളം അവന്\u200d.",  # a joiner ends the word
+        "cafe\u0301 nai\u0308ve!",  # accents by themselves
+        "Tie\u0302\u0301ng Vie\u0323\u0302t.",
+        'שָׁלוֹם צה״ל צה"ל ג׳ירפה?',  # points, and what marks an acronym
+        "الْعَرَبِيَّةُ ١٬٢٣٤٫٥؟",
+        "می\u200cخواهم بروم.",  # Persian: parted, but one word
+        "안녕 세상.",
+        "\u1112\u1161\u11ab\u1100\u1173\u11af.",  # Korean in single letters
+        "Ελληνικά ο\u0313.",
+        "አማርኛ ቋንቋ።",
+        "ქართული ენა.",
+        "Հայերեն լեզու։",
+    ],
+)
+def test_what_the_scripts_of_the_world_call_a_word_is_one(text):
+    tokens = tokenize(text, "word")
+    assert tokens == [*text[:-1].split(), text[-1]]
+    assert detokenize(tokens, "word") == text
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "👨\u200d👩\u200d👧\u200d👦",
+        "👍🏽",
+        "🇩🇪",
+        "❤️",
+        "🏳️\u200d🌈",
+        "🙂\u200d↔️",
+        "1️⃣",
+        "*️⃣",
+        "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+    ],
+)
+def test_an_emoji_of_many_parts_is_one_token(sign):
+    assert tokenize(f"so {sign}!", "word") == ["so", sign, "!"]
+    assert tokenize("🇩🇪🇫🇷👍👍", "word") == ["🇩🇪", "🇫🇷", "👍", "👍"]
+
+
+@pytest.mark.parametrize(
+    ("text", "script", "tokens"),
+    [
+        ("我爱北京。你好！", "Chinese", [*"我爱北京。你好！"]),
+        ("東京タワーが「好き」。", "Chinese, Japanese", [*"東京", "タワー", *"が「好き」。"]),
+        ("ひらか\u3099な", "Japanese", ["ひ", "ら", "か\u3099", "な"]),
+        ("ｶﾀｶﾅ", "Japanese", ["ｶﾀｶﾅ"]),
+        ("น้ำเย็น ดี", "Thai", ["น้ำเย็น", "ดี"]),
+        ("ພາສາລາວ", "Lao", ["ພາສາລາວ"]),
+        ("ភាសាខ្មែរ។", "Khmer", ["ភាសាខ្មែរ", "។"]),
+        ("မြန်မာဘာသာ။", "Burmese", ["မြန်မာဘာသာ", "။"]),
+        ("བོད་སྐད།", "Tibetan", ["བོད", "་", "སྐད", "།"]),
+        ("we saw 京 there", "Chinese", ["we", "saw", "京", "there"]),
+    ],
+)
+def test_where_a_script_has_no_spaces_the_reader_is_told_and_offered_characters(
+    tmp_path, text, script, tokens
+):
+    wanted = f'text is in part {script}, written without spaces.*level="char"'
+    with pytest.warns(UserWarning, match=wanted) as caught:
+        assert tokenize(text, "word") == tokens
+    assert caught[0].filename == __file__
+    assert detokenize(tokens, "word") == text
+    (tmp_path / "mine.txt").write_text(f"{text}\n{text}", encoding="utf8")
+    with pytest.warns(UserWarning, match=wanted):
+        load_text(tmp_path / "mine.txt", "word", max_vocabulary=2)
+    assert tokenize(text, "char") == list(text)  # without a word
 
 
 @pytest.mark.parametrize(
@@ -172,7 +258,10 @@ def test_tokens_are_numbered_in_order_of_first_appearance():
     assert ids.dtype == np.int64
     np.testing.assert_array_equal(ids, [0, 1, 2, 3, 0, 1, 4])
     assert vocabulary.decode(ids) == TOKENS
-    assert vocabulary.encode([]).shape == (0,)
+    none = vocabulary.encode([])
+    assert (none.shape, none.dtype) == ((0,), np.int64)
+    assert vocabulary.decode(none) == vocabulary.decode([]) == []
+    assert vocabulary.decode([4, np.int8(0)]) == ["\n", "to"]
 
 
 @given(tokens=st.lists(st.text(max_size=3), min_size=1), size=st.none() | st.integers(2, 5))
@@ -207,7 +296,9 @@ def test_of_a_capped_vocabulary_the_most_frequent_tokens_stay():
         (TypeError, lambda v: v.encode("to"), "tokens must be a list of str, got str 'to'"),
         (TypeError, lambda v: v.encode(["to", None]), "got NoneType None at place 1"),
         (ValueError, lambda v: v.decode(np.array([5])), "ids must hold token ids in 0 .. 4, got 5"),
-        (TypeError, lambda v: v.decode([0]), "ids must be a numpy array of integer token ids"),
+        (TypeError, lambda v: v.encode(["\x1b]0;x\x07", 0]), "got int 0 at place 1"),
+        (ValueError, lambda v: v.encode(["\x1b]0;x\x07"]), r"got '\x1b]0;x\x07' at place 0"),
+        (TypeError, lambda v: v.decode(0), "ids must be a list or numpy array of integer token"),
         (ValueError, lambda v: Vocabulary([]), "tokens must hold at least one token, got none"),
         (TypeError, lambda v: Vocabulary("text"), "tokens must be a list of str, got str 'text'"),
         (ValueError, lambda v: Vocabulary(TOKENS, 1), "max_size must be an integer >= 2, got 1"),
@@ -329,6 +420,13 @@ def test_what_is_no_text_in_the_encoding_is_refused(tmp_path):
         load_text(named, "char")
 
 
+def test_a_name_that_a_terminal_would_obey_is_shown_escaped(tmp_path):
+    path = tmp_path / "\x1b]0;x\x07.txt"
+    path.write_bytes(b"")
+    with refusal(ValueError, r"'\x1b]0;x\x07.txt' must be a text file in UTF-8, got an empty"):
+        load_text(path, "char")
+
+
 def test_a_path_that_leads_to_no_text_is_refused(tmp_path):
     with refusal(FileNotFoundError, f"existing text file, got {str(tmp_path / 'no.txt')!r}"):
         load_text(tmp_path / "no.txt", "char")
@@ -359,7 +457,7 @@ def test_the_last_part_of_a_text_is_held_out(size, held_out):
     [
         (ValueError, np.arange(9), 0, "held_out must be a finite number > 0 < 1, got 0"),
         (ValueError, np.arange(9), 1, "held_out must be a finite number > 0 < 1, got 1"),
-        (TypeError, [1, 2, 3], 0.5, "tokens must be a numpy array of integer tokens, got list"),
+        (TypeError, [1, 2.0, 3], 0.5, "tokens must hold integer tokens, got float 2.0"),
         (ValueError, np.ones((9, 9), int), 0.5, "tokens must have shape (K,), got (9, 9)"),
     ],
 )
