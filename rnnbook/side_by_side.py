@@ -30,6 +30,7 @@ import numpy as np
 from . import _validate
 from .functions import losses_and_exponentials, one_hot, sigmoid
 from .layers import (
+    Layer,
     Parameters,
     ReLU,
     Sigmoid,
@@ -217,7 +218,7 @@ def random_cuts(p, rng):
     return lambda T, R: (rng.random((R, T - 1)) < p).T / p
 
 
-class _Losses:
+class _Losses(Layer):
     """What the losses of R networks share: each is a weighted sum over steps and batch.
 
     Parameters
@@ -228,8 +229,8 @@ class _Losses:
 
     def __init__(self, weights=None):
         if weights is not None:
-            weights = np.asarray(_validate.number_or_floats("weights", weights))
-        self.params, self.grads = Parameters(), {}
+            weights = np.array(_validate.number_or_floats("weights", weights))
+        super().__init__()
         self.weights, self.cache = weights, None
 
     def _laid_out(self, scores, ts, *last):
@@ -238,7 +239,7 @@ class _Losses:
         T, R, N = scores.shape[:3]
         if scores.size == 0:
             raise ValueError(f"scores must not be empty, got shape {scores.shape}")
-        if not isinstance(ts, np.ndarray) or ts.shape[:3] not in ((T, R, N), (T, 1, N)):
+        if _validate.array("ts", ts).shape[:3] not in ((T, R, N), (T, 1, N)):
             raise ValueError(
                 f"ts must be an array of shape {(T, R, N)} or {(T, 1, N)}, and axes of its own, "
                 f"got {_validate.describe(ts)}"
@@ -333,12 +334,12 @@ class _Recurrences:
     _shown = staticmethod(np.asarray)  # time first, as everything here
 
     def __init__(self, layers):
-        vars(self).update(vars(layers[0]))
-        self.params, self.grads = _stacked(layers), {}
-        self._stateful = np.array([layer.stateful for layer in layers])[:, None, None]
+        stateful = np.array([layer.stateful for layer in layers])[:, None, None]
+        vars(self).update(vars(layers[0]) | {"params": _stacked(layers), "stateful": stateful})
+        self.grads = {}
         if any(layer.truncation is not None for layer in layers):
             every = [layer.truncation or np.iinfo(int).max for layer in layers]
-            self._truncation = np.array(every)[:, None, None]
+            vars(self)["truncation"] = np.array(every)[:, None, None]
         self.links, self.cache, self.first = None, None, False
         self.reset_state()
 
@@ -398,8 +399,8 @@ class _Recurrences:
     def _end_in(self, state):
         """Keep the states that the sequences ended in; those that are stateful go on there."""
         self._show(np.copy(state))
-        if np.any(self._stateful):
-            self._begin = state * self._stateful
+        if np.any(self.stateful):
+            self._begin = state * self.stateful
 
     def _sums(self, xs):
         sums = _rows(xs) @ self._folded("Wx")  # (R or 1, T N, D) @ (R, D, G H) -> (R, T N, G H)
@@ -472,11 +473,11 @@ class _OfIds:
         return distinct(xs.swapaxes(0, 1).reshape(R, T * N), self.vocabulary)
 
 
-class _Affines:
+class _Affines(Layer):
     """`TimeAffine` for R networks."""
 
     def __init__(self, layers):
-        self.params, self.grads = _stacked(layers), {}
+        super().__init__(**_stacked(layers))
         self.x = None
 
     def forward(self, xs):
