@@ -49,7 +49,16 @@ class LanguageModel(Network):
         layers = Sequential(rnn=rnn, affine=affine)
         names = {name: name for name in layers.params if name != "rnn.W"}
         super().__init__(layers, TimeSoftmaxWithLoss(), **{"embed.W": "rnn.W"}, **names)
-        self.rnn, self.affine = rnn, affine
+
+    @property
+    def rnn(self):
+        """The embedding and the recurrent layer."""
+        return self.layers.layers["rnn"]
+
+    @property
+    def affine(self):
+        """The layer that makes the scores."""
+        return self.layers.layers["affine"]
 
     def forward(self, xs, ts):
         """Return the mean loss in nats per token, and move the state on.
@@ -61,7 +70,7 @@ class LanguageModel(Network):
         ts : ndarray of int, shape (N, T)
             The tokens that follow them.
         """
-        V = len(self.params["embed.W"])
+        V = len(self.rnn.params["W"])
         _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
         _validate.indices("ts", ts, xs.shape, size=V, what="token ids")
         if xs.size == 0:

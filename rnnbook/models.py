@@ -241,7 +241,7 @@ class CharRNN(Network):
 
     def predict(self, xs):
         """Return the scores, shape (N, T, V), for character ids of shape (N, T)."""
-        Wx = self.params["Wx"]
+        Wx = self.layers.layers["rnn"].params["Wx"]
         _validate.indices("xs", xs, ("N", "T"), size=len(Wx), what="character ids")
         return super().predict(one_hot(xs, len(Wx), dtype=Wx.dtype))
 

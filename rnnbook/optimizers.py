@@ -1,5 +1,8 @@
 """From a gradient to a step: SGD, Adam, clipping, and one update of a model."""
 
+import functools
+import math
+
 import numpy as np
 
 from . import _validate
@@ -112,9 +115,12 @@ class Adam:
                 f"got {sorted(params)}, first {sorted(kept)}"
             )
         k, ms, vs, found = self.steps + 1, {}, {}, {}
-        for dtype in {dtype for _, dtype in kinds.values()}:
-            self._check_eps(dtype)
         for name, param in params.items():
+            if self.eps < (least := _least_eps(param.dtype, self.beta2)):
+                raise ValueError(
+                    f"eps must be at least {least:.2g} beside params[{name!r}] of dtype "
+                    f"{param.dtype}, for squares of small gradients vanish; got {self.eps}"
+                )
             g, lr = np.asarray(grads[name]), _rate(self.lr, param)
             m, v = (self.m[name], self.v[name]) if kept else (np.zeros_like(g),) * 2
             ms[name] = m = m + (1 - self.beta1) * (g - m)
@@ -126,15 +132,12 @@ class Adam:
         for name, param in params.items():
             param[...] = found[name]
 
-    def _check_eps(self, dtype):
-        """Check that eps is large beside every gradient whose square vanishes."""
-        floats = np.finfo(dtype)
-        least = float((floats.tiny / (1 - self.beta2)) ** 0.5 / floats.eps)
-        if self.eps < least:
-            raise ValueError(
-                f"eps must be at least {least:.2g} with parameters of dtype {dtype}, "
-                f"for the squares of smaller gradients vanish, got {self.eps}"
-            )
+
+@functools.cache
+def _least_eps(dtype, beta2):
+    """Return the eps that is large beside every gradient whose square vanishes."""
+    floats = np.finfo(dtype)
+    return float((floats.tiny / (1 - beta2)) ** 0.5 / floats.eps)
 
 
 def clip_gradients(grads, max_norm):
@@ -234,7 +237,7 @@ def _beside(values, name, param):
 
 def _check_step(name, param, grad, *found):
     """Check that what a step in one parameter leads to is finite; else say why it is not."""
-    if all(np.logical_and.reduce(np.isfinite(each), axis=None) for each in found):
+    if all(map(_validate.is_finite, found)):
         return
     _validate.finite(f"params[{name!r}]", param)
     _validate.finite(f"grads[{name!r}]", grad)
@@ -255,7 +258,8 @@ def learn(model, optimizer, batch, max_norm=None):
     """
     try:
         loss = model.forward(*batch)
-        _validate.finite("the loss", np.asarray(loss))
+        if np.ndim(loss) or not math.isfinite(loss):
+            _validate.finite("the loss", np.asarray(loss))
         model.backward()
         grads = model.grads
         if max_norm is not None:
