@@ -137,8 +137,21 @@ def floats(name, value, shape, *, dtype=None, like=None, look=True):
             f"convert with {name}.astype(np.{np.dtype(dtype)})"
         )
     if shape is not None:
-        _check_shape(name, value, shape)
+        shaped(name, value, shape)
     return finite(name, value) if look else value
+
+
+def shaped(name, value, shape):
+    """Check the shape; a string stands for any size, see `floats`."""
+    if value.shape == shape:
+        return
+    fits = value.ndim == len(shape) and all(
+        isinstance(want, str) or want == size for want, size in zip(shape, value.shape, strict=True)
+    )
+    if not fits:
+        text = ", ".join(map(str, shape))
+        text = f"({text},)" if len(shape) == 1 else f"({text})"
+        raise ValueError(f"{name} must have shape {text}, got {value.shape}")
 
 
 def steppable(name, value):
@@ -153,8 +166,13 @@ def writeable(name, value):
     """Check that the array may be changed in place, each entry by itself."""
     if not value.flags.writeable:
         raise ValueError(f"{name} must be writeable, for it is changed in place")
-    if 0 in value.strides and value.size and any(
-        stride == 0 and size > 1 for stride, size in zip(value.strides, value.shape, strict=True)
+    if (
+        0 in value.strides
+        and value.size
+        and any(
+            stride == 0 and size > 1
+            for stride, size in zip(value.strides, value.shape, strict=True)
+        )
     ):
         raise ValueError(f"{name} must have memory for each entry, got one that is repeated")
     return value
@@ -207,14 +225,12 @@ def gradient(name, value, shape, *, dtype=None, look=True):
     """Check that `value` is a gradient of that shape, the whole of it or its rows alone."""
     if not hasattr(value, "rows"):
         return floats(name, value, shape, dtype=dtype, like="the parameter", look=look)
-    _check_shape(name, value, shape)
+    shaped(name, value, shape)
     ids = indices(f"the ids of {name}", value.ids, ("K",), size=shape[0], what="row numbers")
     if (ids[1:] <= ids[:-1]).any():
         raise ValueError(f"the ids of {name} must rise, each once, got {describe(ids.tolist())}")
     wanted = (len(ids), *shape[1:])
-    floats(
-        f"the rows of {name}", value.rows, wanted, dtype=dtype, like="the parameter", look=look
-    )
+    floats(f"the rows of {name}", value.rows, wanted, dtype=dtype, like="the parameter", look=look)
     return value
 
 
@@ -255,7 +271,7 @@ def indices(name, value, shape, *, size, what="labels"):
     if value.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integer {what}, got dtype {value.dtype}")
     if shape is not None:
-        _check_shape(name, value, shape)
+        shaped(name, value, shape)
     if value.size and (value.min() < 0 or value.max() >= size):
         index = tuple(int(i) for i in np.argwhere((value < 0) | (value >= size))[0])
         where = f" at index {list(index)}" if index else ""
@@ -298,7 +314,7 @@ def mask(name, value, shape):
     """Check that `value` is a boolean array of the given shape, true somewhere."""
     if array(name, value, "a numpy array of bools").dtype != bool:
         raise TypeError(f"{name} must be a numpy array of bools, got {describe(value)}")
-    _check_shape(name, value, shape)
+    shaped(name, value, shape)
     if not value.any():
         raise ValueError(f"{name} must be True somewhere, got False everywhere")
     return value
@@ -411,18 +427,6 @@ def _check_floating(name, value):
             f"{name} must hold float32 or float64 numbers, got dtype {value.dtype}; "
             f"convert with {name}.astype(float) if that is meant"
         )
-
-
-def _check_shape(name, value, shape):
-    if value.shape == shape:
-        return
-    fits = value.ndim == len(shape) and all(
-        isinstance(want, str) or want == size for want, size in zip(shape, value.shape, strict=True)
-    )
-    if not fits:
-        text = ", ".join(map(str, shape))
-        text = f"({text},)" if len(shape) == 1 else f"({text})"
-        raise ValueError(f"{name} must have shape {text}, got {value.shape}")
 
 
 def _bounds(minimum, maximum):
