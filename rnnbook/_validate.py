@@ -286,7 +286,8 @@ def labels(name, value, scores_shape, *, mask=None):
     a mask is False, whatever stands there counts as class 0.
     """
     *rows, size = scores_shape
-    array(name, value, "a numpy array of labels")
+    if array(name, value, "a numpy array of labels").dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold integer labels or one-hot rows, got dtype {value.dtype}")
     if mask is not None and not mask.all() and value.shape in (tuple(rows), tuple(scores_shape)):
         value = value.copy()
         value[~mask] = 0 if value.ndim == mask.ndim else np.arange(size) == 0
@@ -297,8 +298,6 @@ def labels(name, value, scores_shape, *, mask=None):
             f"{name} must hold integer labels of shape {tuple(rows)} or one-hot rows of shape "
             f"{tuple(scores_shape)}, got shape {value.shape}"
         )
-    if value.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold one-hot rows of numbers, got dtype {value.dtype}")
     one_hot = ((value == 0) | (value == 1)).all(axis=-1) & ((value == 1).sum(axis=-1) == 1)
     if not one_hot.all():
         row = tuple(int(i) for i in np.argwhere(~one_hot)[0])
@@ -385,8 +384,13 @@ def _in_range(method):
             result = in_care(self, *args, **kwargs)
             if len(_watch) > 1:  # some processors raise flags for no reason
                 look(self, result)
-        except ValueError:
+        except ValueError as error:
             all_finite(self.params)  # where that is the cause, it says more
+            if len(_watch) > 1 and "must be finite" in str(error):
+                name = f"{type(self).__name__}.{method.__name__}"
+                raise ValueError(
+                    f"the arguments of {name} must be small enough, got an overflow: {error}"
+                ) from error
             raise
         finally:
             _watch.clear()
@@ -397,11 +401,8 @@ def _in_range(method):
         if method.__name__ == "backward":
             found += self.grads.values()
         for part in found:
-            if part is not None and not is_finite(np.asarray(part)):
-                raise ValueError(
-                    f"the arguments of {type(self).__name__}.{method.__name__} must be small "
-                    f"enough, got a result of {np.asarray(part).dtype} that overflows"
-                )
+            if part is not None:
+                finite("the result", np.asarray(part))
 
     return checked
 

@@ -104,7 +104,7 @@ def check_examples(x, t, prefix=""):
     """Check that two arrays hold equally many examples; return how many."""
     for name, value in (("x", x), ("t", t)):
         name, wanted = prefix + name, "a numpy array of examples"
-        if _validate.array(name, value, wanted).ndim == 0:
+        if _validate.array(name, value, wanted).ndim == 0 or value.dtype.kind not in "biuf":
             raise TypeError(f"{name} must be {wanted}, got {_validate.describe(value)}")
     if len(x) != len(t) or len(x) == 0:
         raise ValueError(

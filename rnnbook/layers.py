@@ -453,7 +453,7 @@ class TimeAffine(Affine):
         (T, N, D), self.x = xs.shape, xs
         ys = xs.reshape(T * N, D) @ W  # (T N, D) @ (D, H) -> (T N, H)
         ys += b
-        return ys.reshape(T, N, -1)
+        return ys.reshape(T, N, len(b))
 
     def backward(self, dout):
         """Return dL/dxs, of shape (N, T, D); put dL/dW and dL/db into `grads`."""
@@ -466,7 +466,7 @@ class TimeAffine(Affine):
         """Return dL/dxs, (T, N, D), unchecked; fill `grads`."""
         xs, W = self.x, self.params["W"]
         T, N, D = xs.shape
-        rows = dout.reshape(T * N, -1)
+        rows = dout.reshape(T * N, W.shape[1])
         self.grads = {
             "W": xs.reshape(T * N, D).T @ rows,  # (D, T N) @ (T N, H) -> (D, H)
             "b": np.ones(T * N, W.dtype) @ rows,  # (T N,) @ (T N, H) -> (H,), a fast sum

@@ -256,7 +256,10 @@ def numbers(name, value, shape):
     if value.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold numbers, got dtype {value.dtype}")
     _validate.shaped(name, value, shape)
-    return _validate.finite(name, value)
+    ends = [float(value.min()), float(value.max())] if value.size else [0, 0]
+    if not -1e100 <= ends[0] <= ends[1] <= 1e100:  # nor NaN
+        raise ValueError(f"{name} must be from -1e100 to 1e100, got {ends[0]} to {ends[1]}")
+    return value
 
 
 def two_axes(width, height, *, gap=0.32):

@@ -233,12 +233,12 @@ class _Losses(Layer):
         super().__init__()
         self.weights, self.cache = weights, None
 
-    def _laid_out(self, scores, ts, *last):
+    def _laid_out(self, scores, ts, *last, name="scores"):
         """Check the arguments; return them and the weights, networks first."""
-        _validate.floats("scores", scores, ("T", "R", "N", *last))
+        _validate.floats(name, scores, ("T", "R", "N", *last))
         T, R, N = scores.shape[:3]
         if scores.size == 0:
-            raise ValueError(f"scores must not be empty, got shape {scores.shape}")
+            raise ValueError(f"{name} must not be empty, got shape {scores.shape}")
         if _validate.array("ts", ts).shape[:3] not in ((T, R, N), (T, 1, N)):
             raise ValueError(
                 f"ts must be an array of shape {(T, R, N)} or {(T, 1, N)}, and axes of its own, "
@@ -251,7 +251,7 @@ class _Losses(Layer):
         weights = np.broadcast_to(weights, (T, R, N)) if weights.ndim else weights[None, None]
         if ts.shape[1] < R:
             ts = np.broadcast_to(ts, (T, R, N, *ts.shape[3:]))
-        return [a.swapaxes(0, 1) for a in (scores, ts, weights)]
+        return [a.swapaxes(0, 1) for a in (scores, ts.copy(), weights)]
 
 
 class SoftmaxLosses(_Losses):
@@ -288,10 +288,12 @@ class LogisticLosses(_Losses):
     def forward(self, scores, ts):
         """Return the losses (R,) of scores (T, R, N, 1) and bits (T, R or 1, N, 1)."""
         scores, ts, weights = self._laid_out(scores, ts, 1)
+        if ts.dtype.kind not in "biuf":
+            raise TypeError(f"ts must hold bits, 0 or 1, got dtype {ts.dtype}")
         if ts.shape != scores.shape or not ((ts == 0) | (ts == 1)).all():
             raise ValueError("ts must hold bits, 0 or 1, one for each score")
         ts = ts.astype(scores.dtype)
-        self.cache = scores, ts, weights[..., None]
+        self.cache = scores.copy(), ts, weights[..., None]
         return ((np.logaddexp(0, scores) - ts * scores) * weights[..., None]).sum(axis=(1, 2, 3))
 
     def backward(self, dout=1.0):
@@ -311,7 +313,7 @@ class SquaredLosses(_Losses):
 
     def forward(self, ys, ts):
         """Return the losses (R,) of outputs (T, R, N, V) and targets (T, R or 1, N, V)."""
-        ys, ts, weights = self._laid_out(ys, ts, "V")
+        ys, ts, weights = self._laid_out(ys, ts, "V", name="ys")
         _validate.floats("ts", ts, ys.shape, dtype=ys.dtype, like="ys")
         if self.weights is None:
             weights = weights * weights.dtype.type(ys.shape[1])  # a sum over the steps
@@ -394,7 +396,7 @@ class _Recurrences:
         if isinstance(xs, np.ndarray) and xs.dtype.kind in "iu":
             xs = one_hot(_ids(xs, D), D, dtype=dtype)
         _validate.floats("xs", xs, ("T", "R", "N", D), dtype=dtype, like="Wx")
-        return _for_all(xs, R)
+        return _for_all(xs, R).copy()
 
     def _end_in(self, state):
         """Keep the states that the sequences ended in; those that are stateful go on there."""
