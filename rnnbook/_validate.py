@@ -5,6 +5,8 @@ argument, says what was wanted and says what came. Nothing is cast, broadcast or
 truncated on the way.
 """
 
+import functools
+import itertools
 import math
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,7 +15,8 @@ import numpy as np
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _LISTS = (list, tuple, range)
-_UNLIKE_ARRAYS = (np.matrix, np.ma.MaskedArray)  # their operators mean something else
+_watch = []  # not empty while a pass is watched for overflow
+_ARRAYS = (np.ndarray, np.memmap)  # in other subclasses the operators may mean something else
 
 
 def integer(name, value, *, minimum=None, maximum=None):
@@ -76,7 +79,7 @@ def choice(name, value, options):
 
 def having(name, value, parts, wanted):
     """Check that `value` has the attributes that make it what is wanted."""
-    if not all(hasattr(value, part) for part in parts):
+    if isinstance(value, type) or not all(hasattr(value, part) for part in parts):
         raise TypeError(f"{name} must be {wanted}, with {', '.join(parts)}; got {describe(value)}")
     return value
 
@@ -100,6 +103,13 @@ def float_dtype(name, value):
     if value is None or dtype not in (np.float32, np.float64):
         raise TypeError(f"{name} must be float32 or float64, got {value!r}")
     return dtype
+
+
+def array(name, value, wanted="a numpy array"):
+    """Check that `value` is a plain array: neither a matrix nor masked, nor any such."""
+    if type(value) not in _ARRAYS:
+        raise TypeError(f"{name} must be {wanted}, got {describe(value)}")
+    return value
 
 
 def floats(name, value, shape, *, dtype=None, like=None, look=True):
@@ -128,8 +138,21 @@ def floats(name, value, shape, *, dtype=None, like=None, look=True):
             f"convert with {name}.astype(np.{np.dtype(dtype)})"
         )
     if shape is not None:
-        _check_shape(name, value, shape)
+        shaped(name, value, shape)
     return finite(name, value) if look else value
+
+
+def shaped(name, value, shape):
+    """Check the shape; a string stands for any size, see `floats`."""
+    if value.shape == shape:
+        return
+    fits = value.ndim == len(shape) and all(
+        isinstance(want, str) or want == size for want, size in zip(shape, value.shape, strict=True)
+    )
+    if not fits:
+        text = ", ".join(map(str, shape))
+        text = f"({text},)" if len(shape) == 1 else f"({text})"
+        raise ValueError(f"{name} must have shape {text}, got {value.shape}")
 
 
 def steppable(name, value):
@@ -141,10 +164,33 @@ def steppable(name, value):
 
 
 def writeable(name, value):
-    """Check that the array may be changed in place."""
+    """Check that the array may be changed in place, each entry by itself."""
     if not value.flags.writeable:
         raise ValueError(f"{name} must be writeable, for it is changed in place")
+    if (
+        0 in value.strides
+        and value.size
+        and any(
+            stride == 0 and size > 1
+            for stride, size in zip(value.strides, value.shape, strict=True)
+        )
+    ):
+        raise ValueError(f"{name} must have memory for each entry, got one that is repeated")
     return value
+
+
+def apart(name, arrays):
+    """Check that no two of the arrays in a dict share memory: each is changed by itself."""
+    owners = {id(value) for value in arrays.values() if getattr(value, "base", None) is None}
+    if len(owners) == len(arrays):
+        return arrays  # each has memory of its own, quickly told
+    for (x, one), (y, other) in itertools.combinations(arrays.items(), 2):
+        if np.shares_memory(one, other):
+            raise ValueError(
+                f"{name} must share no memory, got {x!r} and {y!r} on the same numbers: a step in "
+                "one would change the other; give one of them a copy"
+            )
+    return arrays
 
 
 def boolean(name, value):
@@ -161,8 +207,8 @@ def named_arrays(name, value):
     return value
 
 
-def parameters(params, grads):
-    """Check that `params` can be stepped in, and that `grads` fit them."""
+def parameters(params, grads, *, look=True):
+    """Check that `params` can be stepped in, and that `grads` fit them; see `floats` for `look`."""
     named_arrays("params", params)
     named_arrays("grads", grads)
     if set(params) != set(grads):
@@ -172,19 +218,20 @@ def parameters(params, grads):
         )
     for name, param in params.items():
         steppable(f"params[{name!r}]", param)
-        gradient(f"grads[{name!r}]", grads[name], param.shape, dtype=param.dtype)
+        gradient(f"grads[{name!r}]", grads[name], param.shape, dtype=param.dtype, look=look)
+    apart("params", params)
 
 
-def gradient(name, value, shape, *, dtype=None):
+def gradient(name, value, shape, *, dtype=None, look=True):
     """Check that `value` is a gradient of that shape, the whole of it or its rows alone."""
     if not hasattr(value, "rows"):
-        return floats(name, value, shape, dtype=dtype, like="the parameter")
-    _check_shape(name, value, shape)
+        return floats(name, value, shape, dtype=dtype, like="the parameter", look=look)
+    shaped(name, value, shape)
     ids = indices(f"the ids of {name}", value.ids, ("K",), size=shape[0], what="row numbers")
     if (ids[1:] <= ids[:-1]).any():
         raise ValueError(f"the ids of {name} must rise, each once, got {describe(ids.tolist())}")
     wanted = (len(ids), *shape[1:])
-    floats(f"the rows of {name}", value.rows, wanted, dtype=dtype, like="the parameter")
+    floats(f"the rows of {name}", value.rows, wanted, dtype=dtype, like="the parameter", look=look)
     return value
 
 
@@ -197,12 +244,26 @@ def number_or_floats(name, value):
 
 def finite(name, value):
     """Check that no entry of the array is NaN or infinite."""
-    good = np.isfinite(value)
-    if not np.logical_and.reduce(good, axis=None):  # faster than good.all()
-        index = tuple(int(i) for i in np.argwhere(~good)[0])
+    if not is_finite(value):
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         where = f" at index {list(index)}" if index else ""
         raise ValueError(f"{name} must be finite, got {value[index]}{where}")
     return value
+
+
+def is_finite(value):
+    """Say whether no entry of an array of floats is NaN or infinite."""
+    if value.flags.forc:
+        flat = value.ravel("K")
+        if math.isfinite(np.vdot(flat, flat)):  # a sum of squares: the fastest look at all
+            return True
+    return bool(np.isfinite(value).all())
+
+
+def all_finite(params):
+    """Check that no parameter holds NaN or infinity."""
+    for name, param in params.items():
+        finite(f"params[{name!r}]", np.asarray(param))
 
 
 def listed(name, value, what):
@@ -233,14 +294,11 @@ def indices(name, value, shape, *, size, what="labels"):
     An array stays what it is; nested lists become one of int64.
     """
     value = listed(name, value, what)
-    if not isinstance(value, np.ndarray) or isinstance(value, _UNLIKE_ARRAYS):
-        raise TypeError(
-            f"{name} must be a list or numpy array of integer {what}, got {describe(value)}"
-        )
+    array(name, value, f"a list or numpy array of integer {what}")
     if value.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integer {what}, got dtype {value.dtype}")
     if shape is not None:
-        _check_shape(name, value, shape)
+        shaped(name, value, shape)
     if value.size and (value.min() < 0 or value.max() >= size):
         index = tuple(int(i) for i in np.argwhere((value < 0) | (value >= size))[0])
         where = f" at index {list(index)}" if index else ""
@@ -256,8 +314,8 @@ def labels(name, value, scores_shape, *, mask=None):
     """
     *rows, size = scores_shape
     value = listed(name, value, "labels")
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} must be a list or numpy array of labels, got {describe(value)}")
+    if array(name, value, "a list or numpy array of labels").dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold integer labels or one-hot rows, got dtype {value.dtype}")
     if mask is not None and not mask.all() and value.shape in (tuple(rows), tuple(scores_shape)):
         value = value.copy()
         value[~mask] = 0 if value.ndim == mask.ndim else np.arange(size) == 0
@@ -268,9 +326,7 @@ def labels(name, value, scores_shape, *, mask=None):
             f"{name} must hold integer labels of shape {tuple(rows)} or one-hot rows of shape "
             f"{tuple(scores_shape)}, got shape {value.shape}"
         )
-    if value.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold one-hot rows of numbers, got dtype {value.dtype}")
-    one_hot = ((value == 0) | (value == 1)).all(axis=-1) & (value.sum(axis=-1) == 1)
+    one_hot = ((value == 0) | (value == 1)).all(axis=-1) & ((value == 1).sum(axis=-1) == 1)
     if not one_hot.all():
         row = tuple(int(i) for i in np.argwhere(~one_hot)[0])
         where = f" at row {row[0]}" if row else ""
@@ -283,9 +339,9 @@ def labels(name, value, scores_shape, *, mask=None):
 
 def mask(name, value, shape):
     """Check that `value` is a boolean array of the given shape, true somewhere."""
-    if not isinstance(value, np.ndarray) or value.dtype != bool:
+    if array(name, value, "a numpy array of bools").dtype != bool:
         raise TypeError(f"{name} must be a numpy array of bools, got {describe(value)}")
-    _check_shape(name, value, shape)
+    shaped(name, value, shape)
     if not value.any():
         raise ValueError(f"{name} must be True somewhere, got False everywhere")
     return value
@@ -303,9 +359,85 @@ def forwarded(layer, cache):
     return cache
 
 
+class Setting:
+    """An attribute that is checked whenever it is set."""
+
+    def __init__(self, check):
+        self.check = check
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __set__(self, owner, value):
+        vars(owner)[self.name] = self.check(self.name, value)
+
+
+class Fixed:
+    """An attribute that is set once: what others hold too cannot be replaced by something else."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __set__(self, owner, value):
+        if self.name in vars(owner):
+            kind = type(owner).__name__
+            raise AttributeError(
+                f"{self.name} of a {kind} cannot be replaced, for others hold it too; write into "
+                "it instead, as in params['b'] = value or params.update(values)"
+            )
+        vars(owner)[self.name] = value
+
+
+class InRange:
+    """A class whose passes, forward and backward, refuse what grows beyond the largest float."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name in ("forward", "backward"):
+            if name in vars(cls):
+                setattr(cls, name, _in_range(vars(cls)[name]))
+
+
+def _in_range(method):
+    """Return the method; where its arithmetic overflows, look at what it found."""
+    careful = np.errstate(over="call", invalid="call", call=lambda *_: _watch.append("raised"))
+    in_care = careful(method)
+
+    @functools.wraps(method)
+    def checked(self, *args, **kwargs):
+        if _watch:  # a layer inside a model, which looks itself
+            return method(self, *args, **kwargs)
+        _watch.append("on")
+        try:
+            result = in_care(self, *args, **kwargs)
+            if len(_watch) > 1:  # some processors raise flags for no reason
+                look(self, result)
+        except ValueError as error:
+            all_finite(self.params)  # where that is the cause, it says more
+            if len(_watch) > 1 and "must be finite" in str(error):
+                name = f"{type(self).__name__}.{method.__name__}"
+                raise ValueError(
+                    f"the arguments of {name} must be small enough, got an overflow: {error}"
+                ) from error
+            raise
+        finally:
+            _watch.clear()
+        return result
+
+    def look(self, result):
+        found = [*result] if isinstance(result, tuple) else [result]
+        if method.__name__ == "backward":
+            found += self.grads.values()
+        for part in found:
+            if part is not None:
+                finite("the result", np.asarray(part))
+
+    return checked
+
+
 def describe(value):
     """Say briefly what a value is: its type, and its shape or itself where short."""
-    if isinstance(value, _UNLIKE_ARRAYS):
+    if isinstance(value, np.ndarray) and type(value) not in _ARRAYS:
         return f"{type(value).__name__} of shape {value.shape}"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
@@ -324,25 +456,11 @@ def printable(text):
 
 
 def _check_floating(name, value):
-    if not isinstance(value, np.ndarray) or isinstance(value, _UNLIKE_ARRAYS):
-        raise TypeError(f"{name} must be a numpy array, got {describe(value)}")
-    if value.dtype not in _FLOATS:
+    if array(name, value).dtype not in _FLOATS:
         raise TypeError(
             f"{name} must hold float32 or float64 numbers, got dtype {value.dtype}; "
             f"convert with {name}.astype(float) if that is meant"
         )
-
-
-def _check_shape(name, value, shape):
-    if value.shape == shape:
-        return
-    fits = value.ndim == len(shape) and all(
-        isinstance(want, str) or want == size for want, size in zip(shape, value.shape, strict=True)
-    )
-    if not fits:
-        text = ", ".join(map(str, shape))
-        text = f"({text},)" if len(shape) == 1 else f"({text})"
-        raise ValueError(f"{name} must have shape {text}, got {value.shape}")
 
 
 def _bounds(minimum, maximum):

@@ -104,10 +104,9 @@ def minibatches(x, t, batch_size, *, rng):
 def check_examples(x, t, prefix=""):
     """Check that two arrays hold equally many examples; return how many."""
     for name, value in (("x", x), ("t", t)):
-        if not isinstance(value, np.ndarray) or value.ndim == 0:
-            raise TypeError(
-                f"{prefix}{name} must be a numpy array of examples, got {_validate.describe(value)}"
-            )
+        name, wanted = prefix + name, "a numpy array of examples"
+        if _validate.array(name, value, wanted).ndim == 0 or value.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must be {wanted}, got {_validate.describe(value)}")
     if len(x) != len(t) or len(x) == 0:
         raise ValueError(
             f"{prefix}x and t must hold equally many examples, at least one; "

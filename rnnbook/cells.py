@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _validate
 from .functions import unchecked_sigmoid as sigmoid
-from .layers import Parameters
+from .layers import Layer, Parameters
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "activation_of", "recurrent_parameters", "tanh_slope"]
 
@@ -39,7 +39,7 @@ def _sigmoid_slope(h):
 _ACTIVATIONS = {"tanh": (np.tanh, tanh_slope), "sigmoid": (_sigmoid, _sigmoid_slope)}
 
 
-class RNNCell:
+class RNNCell(Layer):
     """One step of a plain recurrent network.
 
     .. math:: h_t = \\tanh(x_t W_x + h_{t-1} W_h + b)
@@ -69,17 +69,17 @@ class RNNCell:
     NAMES = ("h",)  # of the arrays that make up the state
 
     def __init__(self, Wx, Wh, b, activation="tanh"):
-        self.params, self.grads = recurrent_parameters(1, Wx=Wx, Wh=Wh, b=b), {}
+        super().__init__(**recurrent_parameters(1, Wx=Wx, Wh=Wh, b=b))
         self.f, self.df = activation_of(activation)
         self.h = None
 
     def forward(self, x, h_prev):
         """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
         Wx, Wh, b = self.params.values()
-        _check_step(self, x, h_prev=h_prev)
+        x, h_prev = _step(self, x, h_prev=h_prev)
         h = self.f(x @ Wx + h_prev @ Wh + b)  # (N, D) @ (D, H) + (N, H) @ (H, H)
         self.x, self.h_prev, self.h = x, h_prev, h
-        return h
+        return h.copy()
 
     def backward(self, dh):
         """Return ``(dx, dh_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
@@ -94,7 +94,7 @@ class RNNCell:
         return dz @ Wx.T, dz @ Wh.T  # (N, H) @ (H, D) and (N, H) @ (H, H)
 
 
-class LSTMCell:
+class LSTMCell(Layer):
     """One step of a long short-term memory.
 
     .. math:: (a_i, a_f, a_g, a_o) = x_t W_x + h_{t-1} W_h + b
@@ -121,17 +121,17 @@ class LSTMCell:
     NAMES = ("h", "c")
 
     def __init__(self, Wx, Wh, b):
-        self.params, self.grads = recurrent_parameters(4, Wx=Wx, Wh=Wh, b=b), {}
+        super().__init__(**recurrent_parameters(4, Wx=Wx, Wh=Wh, b=b))
         self.gates = None
 
     def forward(self, x, h_prev, c_prev):
         """Return the new ``(h, c)``, each (N, H), from x (N, D) and the old ones (N, H)."""
         Wx, Wh, b = self.params.values()
-        _check_step(self, x, h_prev=h_prev, c_prev=c_prev)
+        x, h_prev, c_prev = _step(self, x, h_prev=h_prev, c_prev=c_prev)
         z = x @ Wx + h_prev @ Wh + b  # (N, D) @ (D, 4H) + (N, H) @ (H, 4H) -> (N, 4H)
         gates, h, c = self.from_sums(z, c_prev)
         self.x, self.h_prev, self.c_prev, self.gates, self.c = x, h_prev, c_prev, gates, c
-        return h, c
+        return h, c.copy()
 
     def backward(self, dh, dc):
         """Return ``(dx, dh_prev, dc_prev)``; put dL/dWx, dL/dWh and dL/db into `grads`."""
@@ -165,7 +165,7 @@ class LSTMCell:
         return np.concatenate(dz, axis=-1), dc * f
 
 
-class GRUCell:
+class GRUCell(Layer):
     """One step of a gated recurrent unit.
 
     .. math:: r = \\sigma(a_r + q_r), \\qquad u = \\sigma(a_u + q_u), \\qquad
@@ -200,13 +200,13 @@ class GRUCell:
     NAMES = ("h",)
 
     def __init__(self, Wx, Wh, b, bh):
-        self.params, self.grads = recurrent_parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh), {}
+        super().__init__(**recurrent_parameters(3, Wx=Wx, Wh=Wh, b=b, bh=bh))
         self.gates = None
 
     def forward(self, x, h_prev):
         """Return the new state, shape (N, H), from an input (N, D) and a state (N, H)."""
         Wx, Wh, b, bh = self.params.values()
-        _check_step(self, x, h_prev=h_prev)
+        x, h_prev = _step(self, x, h_prev=h_prev)
         a, q = x @ Wx + b, h_prev @ Wh  # (N, D) @ (D, 3H) and (N, H) @ (H, 3H) -> (N, 3H)
         gates, h = self.from_sums(a, q, bh, h_prev)
         self.x, self.h_prev, self.gates = x, h_prev, gates
@@ -266,9 +266,10 @@ def activation_of(name):
     return _ACTIVATIONS[name]
 
 
-def _check_step(cell, x, **state):
-    """Check the arguments of one step against the cell's weights."""
+def _step(cell, x, **state):
+    """Check the arguments of one step against the cell's weights; return copies to keep."""
     Wx, Wh = cell.params["Wx"], cell.params["Wh"]
     _validate.floats("x", x, ("N", len(Wx)), dtype=Wx.dtype, like="Wx")
     for name, value in state.items():
         _validate.floats(name, value, (len(x), len(Wh)), dtype=Wx.dtype, like="Wx")
+    return [value.copy() for value in (x, *state.values())]

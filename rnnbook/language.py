@@ -52,7 +52,16 @@ class LanguageModel(Network):
         layers = Sequential(rnn=rnn, affine=affine)
         names = {name: name for name in layers.params if name != "rnn.W"}
         super().__init__(layers, TimeSoftmaxWithLoss(), **{"embed.W": "rnn.W"}, **names)
-        self.rnn, self.affine = rnn, affine
+
+    @property
+    def rnn(self):
+        """The embedding and the recurrent layer."""
+        return self.layers.layers["rnn"]
+
+    @property
+    def affine(self):
+        """The layer that makes the scores."""
+        return self.layers.layers["affine"]
 
     def forward(self, xs, ts):
         """Return the mean loss in nats per token, and move the state on.
@@ -64,7 +73,7 @@ class LanguageModel(Network):
         ts : ndarray of int, or nested lists, shape (N, T)
             The tokens that follow them.
         """
-        V = len(self.params["embed.W"])
+        V = len(self.rnn.params["W"])
         xs = _validate.indices("xs", xs, ("N", "T"), size=V, what="token ids")
         ts = _validate.indices("ts", ts, xs.shape, size=V, what="token ids")
         if xs.size == 0:

@@ -7,8 +7,8 @@ derivatives of the layer's own parameters land in ``grads``, under the names of
 ``params``. ``backward`` writes neither into its argument nor into what was kept,
 so it may be called again. A second ``forward`` replaces what was kept.
 
-What is kept may be the very arrays that went in, and ``backward`` takes the parameters
-as they are when it runs: change neither between the two.
+What is kept is the layer's own: the arrays that went in and came out may be changed. The
+parameters may not, between the two: ``backward`` takes them as they are when it runs.
 
 Layers for sequences take the batch first and check their arguments. Inside, time comes
 first. ``forward_steps`` and ``backward_steps`` are that inside: for models that have
@@ -24,6 +24,7 @@ __all__ = [
     "AddLayer",
     "Affine",
     "Embedding",
+    "Layer",
     "MulLayer",
     "Parameters",
     "ReLU",
@@ -63,6 +64,8 @@ class Parameters(dict):
                 raise KeyError(f"there is no parameter {name!r}, only {', '.join(map(repr, self))}")
             if value is not self[name]:
                 _validate.floats(name, value, self[name].shape, dtype=self[name].dtype)
+                _validate.writeable(f"the parameter {name!r}", self[name])
+                values[name] = value.copy()  # it may be a view of what is written to first
         for name, value in values.items():
             if value is not self[name]:  # `params[name] -= step` has done its work already
                 self[name][...] = value
@@ -76,7 +79,16 @@ class Parameters(dict):
     __delitem__ = __ior__ = clear = pop = popitem = setdefault = _fixed
 
 
-class MulLayer:
+class Layer(_validate.InRange):
+    """What every layer has: parameters, which are its own to the end, and their gradients."""
+
+    params = _validate.Fixed()
+
+    def __init__(self, **params):
+        self.params, self.grads = Parameters(_validate.apart("parameters", params)), {}
+
+
+class MulLayer(Layer):
     """A graph node that multiplies: :math:`z = x y`.
 
     The local derivatives are the inputs, swapped:
@@ -84,7 +96,7 @@ class MulLayer:
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.inputs = None
 
     def forward(self, x, y):
@@ -99,14 +111,14 @@ class MulLayer:
         return dout * y, dout * x
 
 
-class AddLayer:
+class AddLayer(Layer):
     """A graph node that adds: :math:`z = x + y`.
 
     Both local derivatives are 1, so the upstream gradient passes to both inputs.
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.inputs = None
 
     def forward(self, x, y):
@@ -121,7 +133,7 @@ class AddLayer:
         return dout * 1, dout * 1
 
 
-class ReLU:
+class ReLU(Layer):
     """The rectifier, a switch: :math:`y = x` where :math:`x > 0`, otherwise 0.
 
     The derivative is 1 where the switch is on and 0 where it is off. At exactly
@@ -129,7 +141,7 @@ class ReLU:
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.mask = None
 
     def forward(self, x):
@@ -146,21 +158,21 @@ class ReLU:
         return np.where(mask, dout, np.zeros((), self.dtype))
 
 
-class Sigmoid:
+class Sigmoid(Layer):
     """The logistic function: :math:`y = 1 / (1 + e^{-x})`.
 
     Its derivative needs only its output: :math:`dy/dx = y (1 - y)`.
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.y = None
 
     def forward(self, x):
         """Return an array like `x` with every entry squashed to between 0 and 1."""
         _validate.floats("x", x, None)
         self.y = sigmoid(x)
-        return self.y
+        return self.y.copy()
 
     def backward(self, dout):
         """Return dL/dx = dout · y (1 − y)."""
@@ -169,21 +181,21 @@ class Sigmoid:
         return dout * y * (1 - y)
 
 
-class Tanh:
+class Tanh(Layer):
     """The hyperbolic tangent: :math:`y = \\tanh x`.
 
     Its derivative needs only its output: :math:`dy/dx = 1 - y^2`.
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.y = None
 
     def forward(self, x):
         """Return an array like `x` with every entry squashed to between −1 and 1."""
         _validate.floats("x", x, None)
         self.y = np.tanh(x)
-        return self.y
+        return self.y.copy()
 
     def backward(self, dout):
         """Return dL/dx = dout · (1 − y²)."""
@@ -192,7 +204,7 @@ class Tanh:
         return dout * (1 - y**2)
 
 
-class Affine:
+class Affine(Layer):
     """A matrix product and a bias: :math:`Y = X W + b`.
 
     Parameters
@@ -211,13 +223,13 @@ class Affine:
     def __init__(self, W, b):
         _validate.floats("W", W, ("D", "H"))
         _validate.floats("b", b, (W.shape[1],), dtype=W.dtype, like="W")
-        self.params, self.grads = Parameters(W=W, b=b), {}
+        super().__init__(W=W, b=b)
         self.x = None
 
     def forward(self, x):
         """Map inputs of shape (N, D) to outputs of shape (N, H)."""
         W, b = self.params["W"], self.params["b"]
-        self.x = _validate.floats("x", x, ("N", W.shape[0]), dtype=W.dtype, like="W")
+        self.x = _validate.floats("x", x, ("N", W.shape[0]), dtype=W.dtype, like="W").copy()
         return x @ W + b  # (N, D) @ (D, H) -> (N, H)
 
     def backward(self, dout):
@@ -290,7 +302,7 @@ class RowGradient(np.lib.mixins.NDArrayOperatorsMixin):
         return getattr(ufunc, method)(*arrays, **kwargs)
 
 
-class Embedding:
+class Embedding(Layer):
     """A table of vectors, one for each token: the output is rows of :math:`W`.
 
     Picking row i is the product of a one-hot row with :math:`W`, without the
@@ -303,14 +315,15 @@ class Embedding:
     """
 
     def __init__(self, W):
-        self.params, self.grads = Parameters(W=_validate.floats("W", W, ("V", "D"))), {}
+        super().__init__(W=_validate.floats("W", W, ("V", "D")))
         self.ids = None
 
     def forward(self, ids):
         """Map integer token ids of any shape (...) to vectors of shape (..., D)."""
         W = self.params["W"]
-        self.ids = _validate.indices("ids", ids, None, size=len(W), what="token ids")
-        return W[self.ids]
+        ids = _validate.indices("ids", ids, None, size=len(W), what="token ids")
+        self.ids = ids.copy()
+        return W[ids]
 
     def backward(self, dout):
         """Put dL/dW, a `RowGradient`, into `grads`; return nothing: ids have no derivative.
@@ -323,7 +336,7 @@ class Embedding:
         self.grads = {"W": RowGradient.summed(ids.ravel(), rows, W.shape)}
 
 
-class SoftmaxWithLoss:
+class SoftmaxWithLoss(Layer):
     """Softmax and cross-entropy in one layer: scores and true classes to a loss.
 
     .. math:: y = \\mathrm{softmax}(x), \\qquad L = -\\frac{1}{N} \\sum_n \\ln y_{n t_n},
@@ -334,7 +347,7 @@ class SoftmaxWithLoss:
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.e = None
 
     @property
@@ -359,7 +372,7 @@ class SoftmaxWithLoss:
         _validate.floats("x", x, None)
         if x.ndim not in (1, 2) or x.size == 0:
             raise ValueError(f"x must have shape (N, C) or (C,) and not be empty, got {x.shape}")
-        self.t = _validate.labels("t", t, x.shape)
+        self.t = _validate.labels("t", t, x.shape).copy()
         losses, self.e, self.total = losses_and_exponentials(x, self.t)
         return (losses / losses.size).sum()  # the sum alone might overflow
 
@@ -370,7 +383,7 @@ class SoftmaxWithLoss:
         return probabilities_minus_truth(e, self.total, self.t, weight)
 
 
-class SquaredError:
+class SquaredError(Layer):
     """Half the squared distance between outputs and targets, averaged over the batch.
 
     .. math:: L = \\frac{1}{2N} \\sum_n \\lVert y_n - t_n \\rVert^2, \\qquad
@@ -380,7 +393,7 @@ class SquaredError:
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.difference = None
 
     def forward(self, y, t):
@@ -441,7 +454,7 @@ class TimeAffine(Affine):
         (T, N, D), self.x = xs.shape, xs
         ys = xs.reshape(T * N, D) @ W  # (T N, D) @ (D, H) -> (T N, H)
         ys += b
-        return ys.reshape(T, N, -1)
+        return ys.reshape(T, N, len(b))
 
     def backward(self, dout):
         """Return dL/dxs, of shape (N, T, D); put dL/dW and dL/db into `grads`."""
@@ -454,7 +467,7 @@ class TimeAffine(Affine):
         """Return dL/dxs, (T, N, D), unchecked; fill `grads`."""
         xs, W = self.x, self.params["W"]
         T, N, D = xs.shape
-        rows = dout.reshape(T * N, -1)
+        rows = dout.reshape(T * N, W.shape[1])
         self.grads = {
             "W": xs.reshape(T * N, D).T @ rows,  # (D, T N) @ (T N, H) -> (D, H)
             "b": np.ones(T * N, W.dtype) @ rows,  # (T N,) @ (T N, H) -> (H,), a fast sum
@@ -463,7 +476,7 @@ class TimeAffine(Affine):
         return dxs.reshape(T, N, D)
 
 
-class TimeSoftmaxWithLoss:
+class TimeSoftmaxWithLoss(Layer):
     """`SoftmaxWithLoss` at every time step: the mean loss over steps and batch.
 
     .. math:: L = -\\frac{1}{M} \\sum_{n,t} \\ln y_{n,t,t_{nt}}, \\qquad
@@ -474,7 +487,7 @@ class TimeSoftmaxWithLoss:
     """
 
     def __init__(self):
-        self.params, self.grads = Parameters(), {}
+        super().__init__()
         self.e = None
 
     @property
@@ -557,8 +570,8 @@ def sum_rows(places, count, rows):
 
 
 def time_first(sequences):
-    """Lay out an array of shape (N, T, ...) as (T, N, ...), contiguous in memory."""
-    return np.ascontiguousarray(sequences.swapaxes(0, 1))
+    """Copy an array of shape (N, T, ...) to (T, N, ...), contiguous in memory."""
+    return sequences.swapaxes(0, 1).copy()
 
 
 def batch_first(steps):
@@ -584,6 +597,7 @@ def _same_kind(x, y):
         shape, dtype = np.shape(x), getattr(x, "dtype", None)
         _validate.floats("y", y, shape, dtype=dtype, like="x")
         _validate.floats("x", x, shape)
+        return x.copy(), y.copy()
     return x, y
 
 

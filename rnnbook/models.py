@@ -150,12 +150,13 @@ class BinaryAdder(Network):
         ts : ndarray, shape (N, T, 1)
             The bits of the sum.
         """
-        dtype = self.params["Wx"].dtype
+        rnn = self.layers.layers["rnn"]
+        dtype = rnn.params["Wx"].dtype
         _validate.floats("xs", xs, ("N", "T", 2), dtype=dtype, like="Wx")
         _validate.floats("ts", ts, (*xs.shape[:2], 1), dtype=dtype, like="Wx")
         if xs.size == 0:
             raise ValueError(f"xs must hold at least one step of one sequence, got {xs.shape}")
-        self.layers.layers["rnn"].check_batch(xs)
+        rnn.check_batch(xs)
         self._pending = False
         ys = self.layers.forward_steps(time_first(xs))
         loss = self.loss_layer.forward(batch_first(ys), ts)
@@ -240,9 +241,9 @@ class CharRNN(Network):
 
     def predict(self, xs):
         """Return the scores, shape (N, T, V), for character ids of shape (N, T)."""
-        V, dtype = len(self.params["Wx"]), self.params["Wx"].dtype
-        xs = _validate.indices("xs", xs, ("N", "T"), size=V, what="character ids")
-        return super().predict(one_hot(xs, V, dtype=dtype))
+        Wx = self.layers.layers["rnn"].params["Wx"]
+        xs = _validate.indices("xs", xs, ("N", "T"), size=len(Wx), what="character ids")
+        return super().predict(one_hot(xs, len(Wx), dtype=Wx.dtype))
 
     def forward(self, xs, ts):
         """Return the mean loss in nats per character; `ts` are the ids that follow `xs`."""

@@ -25,8 +25,11 @@ class Sequential:
     ValueError
         If one layer object stands in two places, be it inside another `Sequential`:
         its second forward pass would overwrite what the first one kept, and the
-        gradient would be silently wrong.
+        gradient would be silently wrong. Or if two parameters share memory, as tied weights
+        do: each would be stepped by itself, with a part of their gradient.
     """
+
+    layers = _validate.Fixed()
 
     def __init__(self, **layers):
         for name, layer in layers.items():
@@ -40,7 +43,12 @@ class Sequential:
                 f"{', '.join(name for name, layer in places if objects.count(id(layer)) > 1)}"
             )
         self.layers = layers
-        self.params = Parameters(self._gather("params"))
+        _validate.apart("parameters", self.params)
+
+    @property
+    def params(self):
+        """The parameters of all layers, as these hold them now."""
+        return Parameters(self._gather("params"))
 
     @property
     def grads(self):
@@ -87,7 +95,7 @@ def _places(layers, prefix=""):
             yield from _places(layer.layers, f"{prefix}{name}.")
 
 
-class Network:
+class Network(_validate.InRange):
     """Layers and a loss: what every model of the book has in common.
 
     Parameters
@@ -107,14 +115,25 @@ class Network:
         Which parameters of the layers these are.
     """
 
+    layers, loss_layer, names = _validate.Fixed(), _validate.Fixed(), _validate.Fixed()
+
     def __init__(self, layers, loss_layer, **names):
         parts = ("forward", "backward", "params", "grads")
         _validate.having("layers", layers, parts, "a Sequential")
         _validate.having("loss_layer", loss_layer, parts, "a layer")
         self.layers, self.loss_layer = layers, loss_layer
-        self.names = names or {name: name for name in layers.params}
-        self.params = Parameters({name: layers.params[n] for name, n in self.names.items()})
+        params = layers.params
+        self.names = names or {name: name for name in params}
+        for name, long in self.names.items():
+            if long not in params:
+                raise ValueError(f"{name} must name one of {list(params)}, got {long!r}")
         self._pending = False
+
+    @property
+    def params(self):
+        """The parameters, ready for an optimiser: the arrays that the layers hold now."""
+        params = self.layers.params
+        return Parameters({name: params[n] for name, n in self.names.items()})
 
     @property
     def grads(self):

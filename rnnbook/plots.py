@@ -22,11 +22,13 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
+from . import _validate
 from ._validate import describe
 
 __all__ = ["draw_graph", "draw_losses", "draw_squares", "show", "to_svg", "two_axes", "use_style"]
@@ -150,9 +152,18 @@ def to_svg(fig, prefix=None):
     ----------
     fig : matplotlib.figure.Figure
     prefix : str, optional
-        Starts every id, so that the figures of one page do not share any. Without it
-        ids are named after what the figure holds.
+        Starts every id, so that the figures of one page do not share any: a letter, then
+        letters, digits, ``_`` and ``-``. Without it ids are named after what the figure holds.
     """
+    figure("fig", fig)
+    if prefix is not None:
+        if not isinstance(prefix, str):
+            raise TypeError(f"prefix must be a string, got {describe(prefix)}")
+        if not re.fullmatch(r"[^\W\d_][\w-]*", prefix):
+            raise ValueError(
+                "prefix must be a letter followed by letters, digits, _ and -, "
+                f"got {_validate.shorten(repr(prefix))}"
+            )
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     # What savefig(transparent=True) does, but for drawing all of it twice.
@@ -199,8 +210,12 @@ def to_svg(fig, prefix=None):
             tag = tag.replace(color, f"var(--rnnbook-{name}, {color})")
         # The reader's own sans-serif, not a list of fonts that few devices have.
         tag = re.sub(r"(font-family: |px )'[^;\"]*", r"\1sans-serif", tag)
-        # A hundredth of a point is finer than any screen.
-        return re.sub(r"\d+\.\d{3,}", lambda it: f"{float(it[0]):.2f}", tag)
+        # A hundredth of a point is finer than any screen; what a link says stays as it is.
+        return re.sub(
+            r'((?:data-set|href)="[^"]*")|\d+\.\d{3,}',
+            lambda it: it[1] or f"{float(it[0]):.2f}",
+            tag,
+        )
 
     body = re.sub(r"<[^>]*>", tidy, body)
     body = re.sub(r">\s+<", ">\n<", body).strip()
@@ -228,8 +243,29 @@ def alternative(name, value):
     return value
 
 
+def axes(name, value):
+    """Check that `value` is one pair of matplotlib axes."""
+    if not isinstance(value, Axes):
+        raise TypeError(f"{name} must be matplotlib Axes, got {describe(value)}")
+    return value
+
+
+def numbers(name, value, shape):
+    """Check that `value` is an array of finite numbers, whole ones or floats, of that shape."""
+    _validate.array(name, value, "a numpy array of numbers")
+    if value.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold numbers, got dtype {value.dtype}")
+    _validate.shaped(name, value, shape)
+    ends = [float(value.min()), float(value.max())] if value.size else [0, 0]
+    if not -1e100 <= ends[0] <= ends[1] <= 1e100:  # nor NaN
+        raise ValueError(f"{name} must be from -1e100 to 1e100, got {ends[0]} to {ends[1]}")
+    return value
+
+
 def two_axes(width, height, *, gap=0.32):
     """Return a figure with two axes side by side, its margins fixed: it stays still in a film."""
+    for name, value in (("width", width), ("height", height), ("gap", gap)):
+        _validate.real(name, value, above=0)
     fig, axes = plt.subplots(1, 2, figsize=(width, height), layout="none")
     fig.subplots_adjust(left=0.11, right=0.98, top=0.9, bottom=0.16, wspace=gap)
     return fig, axes
@@ -247,6 +283,11 @@ def draw_losses(ax, updates, losses, *, chance):
     chance : float
         The loss of a guess.
     """
+    axes("ax", ax)
+    if numbers("updates", updates, ("K",)).size == 0:
+        raise ValueError("updates must hold at least one number, got none")
+    numbers("losses", losses, (len(updates), "R"))
+    _validate.real("chance", chance)
     ax.axhline(chance, color=GREY, ls=":", lw=1.5)
     ax.text(updates[-1], chance + 0.03, "chance", ha="right", va="bottom", size=11)
     styles = itertools.cycle(("-", "--", "-.", ":", (0, (5, 1))))
@@ -269,6 +310,13 @@ def draw_squares(ax, at, counts, links, *, most):
     most : int
         The largest count there can be: the lightest shade.
     """
+    axes("ax", ax)
+    K = len(numbers("at", at, ("K", 2)))
+    most = _validate.integer("most", most, minimum=1)
+    _validate.indices("counts", counts, (K,), size=most + 1, what="counts")
+    _validate.shaped("links", _validate.array("links", links), (K,))
+    if links.dtype.kind != "U":
+        raise TypeError(f"links must hold strings, got dtype {links.dtype}")
     shades = plt.get_cmap("cividis").resampled(most + 1)
     corners = at[:, None] + 0.5 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     ax.add_collection(
@@ -296,14 +344,17 @@ def draw_graph(ax, nodes, edges, *, active=()):
     edges : iterable of tuple
         ``(start, end, value, gradient)``: the names of two nodes and two texts. An
         empty text draws nothing.
-    active : collection of str
+    active : str, or collection of str
         Names of operations to set off with a filled circle.
 
     Raises
     ------
-    ValueError
-        If an edge names no node, or joins two that leave no room for an arrow.
+    TypeError, ValueError
+        If nodes or edges are not as above, two nodes stand in one place, an edge names no
+        node, or joins two that leave no room for an arrow.
     """
+    axes("ax", ax)
+    edges, active = _checked_graph(nodes, edges, active)
     figure = ax.figure
     figure.set_layout_engine("none")
     ax.set_axis_off()
@@ -315,9 +366,6 @@ def draw_graph(ax, nodes, edges, *, active=()):
     scale = (width / np.ptp(ax.get_xlim()), height / np.ptp(ax.get_ylim()))
 
     for start, end, value, gradient in edges:
-        for name in (start, end):
-            if name not in nodes:
-                raise ValueError(f"edges must join nodes, {', '.join(nodes)}; got {name!r}")
         _draw_edge(ax, nodes[start], nodes[end], scale, value, gradient)
     for name, (x, y, text) in nodes.items():
         if not text.startswith("("):
@@ -327,6 +375,51 @@ def draw_graph(ax, nodes, edges, *, active=()):
         ax.plot(x, y, "o", ms=26, mfc=YELLOW if filled else "none", mec=INK, mew=1.5)
         style = {"color": DARK if filled else INK, "size": 16 if len(sign) == 1 else 10}
         ax.text(x, y, sign, ha="center", va="center_baseline", **style)
+
+
+def _checked_graph(nodes, edges, active):
+    """Check the arguments of `draw_graph`; return the last two as lists."""
+    if not isinstance(nodes, dict) or not all(isinstance(name, str) for name in nodes):
+        raise TypeError(f"nodes must be a dict of (x, y, text) by name, got {describe(nodes)}")
+    if not nodes:
+        raise ValueError("nodes must hold at least one node, got none")
+    places = {}
+    for name, node in nodes.items():
+        where = f"nodes[{name!r}]"
+        if not isinstance(node, (tuple, list)) or len(node) != 3 or not isinstance(node[2], str):
+            raise TypeError(f"{where} must be (x, y, text), got {describe(node)}")
+        place = tuple(
+            _validate.real(f"{axis} of {where}", v) for axis, v in zip("xy", node, strict=False)
+        )
+        if place in places:
+            raise ValueError(
+                f"nodes must stand in places of their own, got {places[place]!r} and {name!r} at "
+                f"{place}"
+            )
+        places[place] = name
+    if isinstance(edges, (str, bytes, dict)) or not hasattr(edges, "__iter__"):
+        raise TypeError(
+            f"edges must be a list of (start, end, value, gradient), got {describe(edges)}"
+        )
+    edges = list(edges)
+    for edge in edges:
+        if not isinstance(edge, (tuple, list)) or len(edge) != 4:
+            raise TypeError(f"edges must hold (start, end, value, gradient), got {describe(edge)}")
+        for name in edge[:2]:
+            if not isinstance(name, str) or name not in nodes:
+                raise ValueError(f"edges must join nodes, {', '.join(nodes)}; got {name!r}")
+        for text in edge[2:]:
+            if not isinstance(text, str):
+                raise TypeError(f"the texts of edges must be strings, got {describe(text)}")
+    if isinstance(active, str):
+        active = [active] if active else []
+    if not hasattr(active, "__iter__"):
+        raise TypeError(f"active must be a collection of names, got {describe(active)}")
+    active = list(active)
+    for name in active:
+        if name not in list(nodes):
+            raise ValueError(f"active must name nodes, {', '.join(nodes)}; got {name!r}")
+    return edges, active
 
 
 def _draw_edge(ax, start, end, scale, value, gradient):

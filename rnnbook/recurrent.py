@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _validate
 from .cells import GRUCell, LSTMCell, RNNCell, activation_of, recurrent_parameters, tanh_slope
-from .layers import Parameters, RowGradient, batch_first, distinct, sum_rows, time_first
+from .layers import Layer, Parameters, RowGradient, batch_first, distinct, sum_rows, time_first
 
 __all__ = [
     "GRUCell",
@@ -28,7 +28,11 @@ __all__ = [
 ]
 
 
-class _Recurrent:
+def _limit(name, value):
+    return None if value is None else _validate.integer(name, value, minimum=1)
+
+
+class _Recurrent(Layer):
     """What all layers for sequences share: where a sequence begins, and their manners.
 
     A stateful layer begins each sequence in the state that the last one ended in; any
@@ -37,33 +41,15 @@ class _Recurrent:
     """
 
     NAMES = ("h",)  # of the arrays that make up the state
+    stateful = _validate.Setting(_validate.boolean)
+    truncation = _validate.Setting(_limit)
 
     def __init__(self, params, stateful, truncation):
-        self.params, self.grads = params, {}
+        self.params, self.grads = _validate.apart("parameters", params), {}
         self.stateful, self.truncation = stateful, truncation
         self.cache = None
         self.reset_state()
         self._show_dstate([None] * len(self.NAMES))
-
-    @property
-    def stateful(self):
-        """Whether each sequence begins in the state that the last one ended in."""
-        return self._stateful
-
-    @stateful.setter
-    def stateful(self, value):
-        self._stateful = _validate.boolean("stateful", value)
-
-    @property
-    def truncation(self):
-        """The number of cells that the gradient of a step's loss passes, or None for all."""
-        return self._truncation
-
-    @truncation.setter
-    def truncation(self, value):
-        if value is not None:
-            value = _validate.integer("truncation", value, minimum=1)
-        self._truncation = value
 
     def set_state(self, h, c=None):
         """Begin in this state: the next sequence, or every one if the layer is not stateful.
@@ -566,7 +552,8 @@ class _OfTokens:
         _validate.floats("W", W, ("V", len(Wx)), dtype=Wx.dtype, like="Wx")
         if len(W) == 0:
             raise ValueError(f"W must hold at least one token, got shape {W.shape}")
-        self.params = Parameters(W=W, **self.params)
+        params = _validate.apart("parameters", {"W": W, **self.params})
+        vars(self)["params"] = Parameters(params)
 
     def _check(self, xs):
         V = len(self.params["W"])

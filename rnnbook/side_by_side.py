@@ -30,6 +30,7 @@ import numpy as np
 from . import _validate
 from .functions import losses_and_exponentials, one_hot, sigmoid
 from .layers import (
+    Layer,
     Parameters,
     ReLU,
     Sigmoid,
@@ -218,7 +219,7 @@ def random_cuts(p, rng):
     return lambda T, R: (rng.random((R, T - 1)) < p).T / p
 
 
-class _Losses:
+class _Losses(Layer):
     """What the losses of R networks share: each is a weighted sum over steps and batch.
 
     Parameters
@@ -229,17 +230,17 @@ class _Losses:
 
     def __init__(self, weights=None):
         if weights is not None:
-            weights = np.asarray(_validate.number_or_floats("weights", weights))
-        self.params, self.grads = Parameters(), {}
+            weights = np.array(_validate.number_or_floats("weights", weights))
+        super().__init__()
         self.weights, self.cache = weights, None
 
-    def _laid_out(self, scores, ts, *last):
+    def _laid_out(self, scores, ts, *last, name="scores"):
         """Check the arguments; return them and the weights, networks first."""
-        _validate.floats("scores", scores, ("T", "R", "N", *last))
+        _validate.floats(name, scores, ("T", "R", "N", *last))
         T, R, N = scores.shape[:3]
         if scores.size == 0:
-            raise ValueError(f"scores must not be empty, got shape {scores.shape}")
-        if not isinstance(ts, np.ndarray) or ts.shape[:3] not in ((T, R, N), (T, 1, N)):
+            raise ValueError(f"{name} must not be empty, got shape {scores.shape}")
+        if _validate.array("ts", ts).shape[:3] not in ((T, R, N), (T, 1, N)):
             raise ValueError(
                 f"ts must be an array of shape {(T, R, N)} or {(T, 1, N)}, and axes of its own, "
                 f"got {_validate.describe(ts)}"
@@ -251,7 +252,7 @@ class _Losses:
         weights = np.broadcast_to(weights, (T, R, N)) if weights.ndim else weights[None, None]
         if ts.shape[1] < R:
             ts = np.broadcast_to(ts, (T, R, N, *ts.shape[3:]))
-        return [a.swapaxes(0, 1) for a in (scores, ts, weights)]
+        return [a.swapaxes(0, 1) for a in (scores, ts.copy(), weights)]
 
 
 class SoftmaxLosses(_Losses):
@@ -289,10 +290,12 @@ class LogisticLosses(_Losses):
     def forward(self, scores, ts):
         """Return the losses (R,) of scores (T, R, N, 1) and bits (T, R or 1, N, 1)."""
         scores, ts, weights = self._laid_out(scores, ts, 1)
+        if ts.dtype.kind not in "biuf":
+            raise TypeError(f"ts must hold bits, 0 or 1, got dtype {ts.dtype}")
         if ts.shape != scores.shape or not ((ts == 0) | (ts == 1)).all():
             raise ValueError("ts must hold bits, 0 or 1, one for each score")
         ts = ts.astype(scores.dtype)
-        self.cache = scores, ts, weights[..., None]
+        self.cache = scores.copy(), ts, weights[..., None]
         return ((np.logaddexp(0, scores) - ts * scores) * weights[..., None]).sum(axis=(1, 2, 3))
 
     def backward(self, dout=1.0):
@@ -312,7 +315,7 @@ class SquaredLosses(_Losses):
 
     def forward(self, ys, ts):
         """Return the losses (R,) of outputs (T, R, N, V) and targets (T, R or 1, N, V)."""
-        ys, ts, weights = self._laid_out(ys, ts, "V")
+        ys, ts, weights = self._laid_out(ys, ts, "V", name="ys")
         _validate.floats("ts", ts, ys.shape, dtype=ys.dtype, like="ys")
         if self.weights is None:
             weights = weights * weights.dtype.type(ys.shape[1])  # a sum over the steps
@@ -335,12 +338,12 @@ class _Recurrences:
     _shown = staticmethod(np.asarray)  # time first, as everything here
 
     def __init__(self, layers):
-        vars(self).update(vars(layers[0]))
-        self.params, self.grads = _stacked(layers), {}
-        self._stateful = np.array([layer.stateful for layer in layers])[:, None, None]
+        stateful = np.array([layer.stateful for layer in layers])[:, None, None]
+        vars(self).update(vars(layers[0]) | {"params": _stacked(layers), "stateful": stateful})
+        self.grads = {}
         if any(layer.truncation is not None for layer in layers):
             every = [layer.truncation or np.iinfo(int).max for layer in layers]
-            self._truncation = np.array(every)[:, None, None]
+            vars(self)["truncation"] = np.array(every)[:, None, None]
         self.links, self.cache, self.first = None, None, False
         self.reset_state()
 
@@ -396,13 +399,13 @@ class _Recurrences:
         if isinstance(xs, np.ndarray) and xs.dtype.kind in "iu":
             xs = one_hot(_ids(xs, D), D, dtype=dtype)
         _validate.floats("xs", xs, ("T", "R", "N", D), dtype=dtype, like="Wx")
-        return _for_all(xs, R)
+        return _for_all(xs, R).copy()
 
     def _end_in(self, state):
         """Keep the states that the sequences ended in; those that are stateful go on there."""
         self._show(np.copy(state))
-        if np.any(self._stateful):
-            self._begin = state * self._stateful
+        if np.any(self.stateful):
+            self._begin = state * self.stateful
 
     def _sums(self, xs):
         sums = _rows(xs) @ self._folded("Wx")  # (R or 1, T N, D) @ (R, D, G H) -> (R, T N, G H)
@@ -475,11 +478,11 @@ class _OfIds:
         return distinct(xs.swapaxes(0, 1).reshape(R, T * N), self.vocabulary)
 
 
-class _Affines:
+class _Affines(Layer):
     """`TimeAffine` for R networks."""
 
     def __init__(self, layers):
-        self.params, self.grads = _stacked(layers), {}
+        super().__init__(**_stacked(layers))
         self.x = None
 
     def forward(self, xs):

@@ -96,7 +96,7 @@ def train(model, optimizer, x, t, *, batch_size, steps, rng, held_out=None, eval
 
     measure(0)
     for step in progress(range(1, steps + 1), "training"):
-        history.loss.append(learn(model, optimizer, next(batches)))
+        history.loss.append(_learned(step, model, optimizer, next(batches)))
         if step % every == 0 or step == steps:
             measure(step)
     return history
@@ -126,7 +126,8 @@ def fit(model, optimizer, batches, *, steps=None, max_norm=None):
     Raises
     ------
     ValueError
-        If there are fewer batches than `steps`; those there were have been learned.
+        If there are fewer batches than `steps`; those there were have been learned. If a
+        parameter, the loss or a gradient is not finite; the message names it and the step.
     """
     _validate.having("model", model, ("forward", "backward", "params", "grads"), "a model")
     _validate.having("optimizer", optimizer, ("update",), "an optimiser")
@@ -142,8 +143,16 @@ def fit(model, optimizer, batches, *, steps=None, max_norm=None):
         batch = next(batches, None)
         if batch is None:
             raise ValueError(f"batches must hold at least {steps}, got {step}")
-        losses.append(learn(model, optimizer, batch, max_norm))
+        losses.append(_learned(step + 1, model, optimizer, batch, max_norm))
     return np.array(losses, float)
+
+
+def _learned(step, *arguments):
+    """Return what `learn` does; an error says at which step."""
+    try:
+        return learn(*arguments)
+    except ValueError as error:
+        raise ValueError(f"at step {step}: {error}") from error
 
 
 def band(values, low, high):

@@ -100,7 +100,8 @@ class Figure:
     def __init__(self, draw, controls, title, name, play):
         self.controls = {control.name: control for control in controls}
         self.title = title
-        self.name = re.sub(r"\W+", "-", (name or title or "figure").lower()).strip("-")
+        words = re.sub(r"\W+", "-", (name or title or "").lower()).strip("-")
+        self.name = words or "figure"
         self.start = {control.name: control.start for control in controls}
         self._draw = draw
         self._play = play
@@ -265,7 +266,7 @@ def _control(name, values, labels, start, limits):
     values = [_plain(value) for value in values]
     if len(values) < 2:
         raise ValueError(f"{name} must offer at least two values, got {values}")
-    if len(set(values)) < len(values):
+    if all(isinstance(value, (str, Real)) for value in values) and len(set(values)) < len(values):
         raise ValueError(f"{name} must offer each value once, got {values}")
     if all(isinstance(value, bool) for value in values):
         kind = "switch"
@@ -343,6 +344,8 @@ def _check_names(draw, names, play, **by_name):
 
 def _plain(value):
     """Turn a NumPy scalar into the Python value that it holds."""
+    if isinstance(value, np.floating):
+        return float(str(value))  # as it is written: 0.1, not what a float32 makes of it
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -350,6 +353,18 @@ def _is_number(value):
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         return False
     return math.isfinite(value)
+
+
+class Values(dict):
+    """The values of the controls: they are set all at once, ``e.values = {"size": 4}``."""
+
+    def _fixed(self, *args, **kwargs):
+        raise TypeError('values cannot be changed in place; set them, as in e.values = {"size": 4}')
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _fixed
+
+    def __reduce__(self):
+        return dict, (dict(self),)
 
 
 def _list(names):
@@ -460,7 +475,7 @@ if anywidget is not None:
 
         @traitlets.validate("values")
         def _check_values(self, proposal):
-            return self._figure.checked({**self.values, **proposal["value"]})
+            return Values(self._figure.checked({**self.values, **proposal["value"]}))
 
         @traitlets.observe("values")
         def _redraw(self, _change=None):

@@ -240,7 +240,7 @@ def test_a_single_example_takes_a_label_or_a_one_hot_row():
         (ValueError, np.array([[0, 0, 0], [0, 1, 0]]), "got [0, 0, 0] at row 0"),
         (ValueError, np.array([[0.1, 0.9, 0], [0, 1, 0]]), "(a single 1, otherwise 0)"),
         (ValueError, np.array([[1, np.nan, 0], [0, 1, 0]]), "got [1.0, nan, 0.0] at row 0"),
-        (TypeError, np.array([["a"] * 3] * 2), "t must hold one-hot rows of numbers"),
+        (TypeError, np.array([["a"] * 3] * 2), "t must hold integer labels or one-hot rows"),
     ],
 )
 def test_what_is_neither_labels_nor_one_hot_rows_is_refused(error, value, wanted):

@@ -40,7 +40,7 @@ from rnnbook import (
 from rnnbook.cells import GRUCell, LSTMCell, RNNCell
 from rnnbook.functions import cross_entropy
 from rnnbook.layers import Parameters, RowGradient, SquaredError
-from rnnbook.models import Sequential
+from rnnbook.models import Network, Sequential
 from rnnbook.recurrent import TimeTokenGRU, TimeTokenLSTM, TimeTokenRNN, Unrolled
 
 IDS = np.array([[1, 4, 1, 0], [1, 2, 2, 0]])
@@ -346,7 +346,7 @@ def assert_same(actual, expected):
 
 def test_every_public_layer_has_a_case():
     promised = {*layers.__all__, *recurrent.__all__, *models.__all__}
-    others = {"Network", "LanguageModel", "Parameters", "Reading", "RowGradient"}
+    others = {"Layer", "Network", "LanguageModel", "Parameters", "Reading", "RowGradient"}
     others |= {"load_parameters", "save_parameters", "batch_first", "time_first"}
     others |= {"distinct", "probabilities_minus_truth", "sum_rows"}
     assert {name.split(",")[0] for name in CASES} == promised - others
@@ -971,3 +971,59 @@ def test_the_names_of_parameters_are_fixed(change):
     with refusal(TypeError, "the names of a layer's parameters are fixed"):
         change(params)
     assert list(params) == ["b"]
+
+
+def test_parameters_can_be_exchanged_and_written_all_or_none():
+    params = Parameters(a=np.ones(3), b=np.zeros(3))
+    params.update(a=params["b"], b=params["a"])
+    assert_same(params, {"a": np.zeros(3), "b": np.ones(3)})
+    fixed = Parameters(a=np.ones(3), b=read_only(np.zeros(3)))
+    with refusal(ValueError, "the parameter 'b' must be writeable"):
+        fixed.update(a=np.zeros(3), b=np.ones(3))
+    assert_same(fixed, {"a": np.ones(3), "b": np.zeros(3)})
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_parameters_of_a_layer_cannot_be_replaced(name):
+    layer, _, _ = make(name, np.float64)
+    for change in (lambda: setattr(layer, "params", {}), lambda: delattr(layer, "params")):
+        with pytest.raises(AttributeError):
+            change()
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "," not in name])
+@pytest.mark.parametrize("N", [1, 3])
+def test_what_went_in_and_came_out_may_be_overwritten_before_the_way_back(name, N):
+    layer, inputs, _ = make(name, np.float64)
+    other, _, _ = make(name, np.float64)
+    inputs = [a[:N].copy() if np.ndim(a) else a for a in inputs]
+    douts = [np.ones_like(out) if np.ndim(out) else 1.0 for out in outputs(other, inputs)]
+    expected = arrays_of(other.backward(*douts), other.grads)
+    for array in (*inputs, *outputs(layer, inputs)):
+        if isinstance(array, np.ndarray):
+            array[...] = 0
+    np.testing.assert_equal(arrays_of(layer.backward(*douts), layer.grads), expected)
+
+
+def arrays_of(back, grads):
+    return back, {name: np.asarray(grad) for name, grad in grads.items()}
+
+
+@pytest.mark.parametrize("build", [lambda W: Affine(W, W[0]), lambda W: TimeAffine(W, W[:, 0][:2])])
+def test_parameters_of_one_layer_that_share_memory_are_refused(build):
+    with refusal(ValueError, "parameters must share no memory, got 'W' and 'b'"):
+        build(np.ones((2, 2)))
+
+
+def test_a_pass_whose_numbers_grow_too_large_is_refused_without_a_warning():
+    layer = Affine(np.full((2, 2), 1e200), np.zeros(2))
+    with refusal(ValueError, "the arguments of Affine.forward must be small enough"):
+        layer.forward(np.full((1, 2), 1e200))
+
+
+def test_a_parameter_that_is_not_finite_is_named():
+    layers = Sequential(a=TimeAffine(np.ones((2, 2)), np.zeros(2)))
+    layers.params["a.W"][1, 0] = np.nan
+    model = Network(layers, TimeSoftmaxWithLoss())
+    with refusal(ValueError, "params['a.W'] must be finite, got nan at index [1, 0]"):
+        model.forward(np.ones((1, 1, 2)), np.zeros((1, 1), int))

@@ -17,6 +17,8 @@ from rnnbook import (
     Sigmoid,
     SimpleRnnlm,
     SoftmaxWithLoss,
+    TimeAffine,
+    TimeEmbedding,
     TwoLayerNet,
 )
 from rnnbook.network import Network, Sequential, load_parameters, save_parameters
@@ -321,3 +323,65 @@ def test_a_missing_file_or_folder_is_named(tmp_path):
         with refusal(FileNotFoundError, "no-such-folder"):
             access(tmp_path / "no-such-folder" / "a.npz", some_params())
     assert os.listdir(tmp_path) == []
+
+
+# What is shared or replaced -----------------------------------------------------------
+
+
+def tied():
+    W = np.random.default_rng(0).normal(size=(5, 3))
+    return {"embed": TimeEmbedding(W), "scores": TimeAffine(W.T, np.zeros(5))}
+
+
+@pytest.mark.parametrize("build", [lambda: Sequential(**tied()), lambda: tied_deep()])
+def test_tied_weights_are_refused(build):
+    with refusal(ValueError, "parameters must share no memory, got ", "embed.W", "scores.W"):
+        build()
+
+
+def tied_deep():
+    layers = tied()
+    return Sequential(a=Sequential(embed=layers["embed"]), scores=layers["scores"])
+
+
+def test_halves_of_one_array_are_no_tied_weights():
+    both = np.ones((4, 6))
+    Sequential(a=Affine(both[:, ::2], np.zeros(3)), b=Affine(both[:3, 1::2], np.zeros(3)))
+
+
+@pytest.mark.parametrize("name", ["params", "layers", "loss_layer", "names", "grads"])
+def test_no_part_of_a_network_can_be_replaced(name):
+    net = TwoLayerNet(4, 3, 3, rng=np.random.default_rng(0))
+    with pytest.raises(AttributeError, match=name):
+        setattr(net, name, {})
+
+
+def test_a_network_trains_the_arrays_that_its_layers_have_now():
+    class Scale(ReLU):
+        """A reader's own layer, which puts another array in the place of the last."""
+
+        params = None
+
+        def __init__(self):
+            self.params, self.grads, self.mask = {"g": np.ones(4)}, {}, None
+
+        def forward(self, x):
+            self.x = x
+            return x * self.params["g"]
+
+        def backward(self, dout):
+            self.grads = {"g": (dout * self.x).sum(axis=0)}
+            return dout * self.params["g"]
+
+    scale = Scale()
+    net = Network(Sequential(scale=scale), SoftmaxWithLoss())
+    scale.params["g"] = np.full(4, 2.0)
+    first, *_, last = fit(net, SGD(0.1), [(X, T)] * 20)
+    assert last < first
+    assert net.params["scale.g"] is scale.params["g"]
+
+
+def test_short_names_must_be_those_of_parameters():
+    layers = Sequential(a=Affine(np.ones((4, 3)), np.zeros(3)))
+    with refusal(ValueError, "W must name one of ['a.W', 'a.b'], got 'a.V'"):
+        Network(layers, SoftmaxWithLoss(), W="a.V")

@@ -187,7 +187,7 @@ def test_sgd_touches_the_used_rows_alone():
         (ValueError, {"ids": np.array([0, 4, 4])}, "the ids of grads['W'] must rise, each once"),
         (ValueError, {"rows": np.ones((3, 1))}, "rows of grads['W'] must have shape (3, 3), got"),
         (TypeError, {"rows": np.ones((3, 3), "f4")}, "the rows of grads['W'] must have dtype"),
-        (ValueError, {"rows": np.full((3, 3), np.nan)}, "the rows of grads['W'] must be finite"),
+        (ValueError, {"rows": np.full((3, 3), np.nan)}, "grads['W'] must be finite"),
         (ValueError, {"shape": (8, 3)}, "grads['W'] must have shape (7, 3), got (8, 3)"),
     ],
 )
@@ -366,3 +366,92 @@ def test_a_bad_limit_is_refused(error, max_norm, got):
 def test_gradients_without_names_are_refused():
     with refusal(TypeError, "grads must be a dict of arrays by name, got list"):
         clip_gradients([np.ones(2)], 1.0)
+
+
+# What is too large, too small, or shared ----------------------------------------------
+
+
+@both_optimisers
+@pytest.mark.parametrize(
+    ("params", "grads", "wanted"),
+    [
+        ([1, np.nan], [1, 1], "params['b'] must be finite, got nan at index [1]"),
+        ([-np.inf, 1], [1, 1], "params['b'] must be finite, got -inf at index [0]"),
+        ([1, 1], [1, np.inf], "grads['b'] must be finite, got inf at index [1]"),
+        ([3e38, 1], [-3e38, 1], "params['b'] must stay finite as float32, got a gradient of up to"),
+    ],
+)
+def test_a_step_to_what_is_not_finite_changes_nothing(optimiser, params, grads, wanted):
+    params = {"a": np.ones(3, "f4"), "b": np.array(params, "f4")}
+    grads = {"a": np.ones(3, "f4"), "b": np.array(grads, "f4")}
+    step, before = optimiser(1.0), copy.deepcopy(params)
+    with refusal(ValueError, wanted):
+        step.update(params, grads)
+    np.testing.assert_equal(params, before)
+    step.update({"other": np.ones(2)}, {"other": np.ones(2)})  # as if nothing had been
+
+
+def test_adam_refuses_a_gradient_whose_square_is_beyond_float32():
+    params, adam = {"b": np.ones(2, "f4")}, Adam()
+    with refusal(ValueError, "params['b'] must stay finite", "a gradient of up to 1e+20"):
+        adam.update(params, {"b": np.array([1, 1e20], "f4")})
+    adam.update(params, {"b": np.array([1, 1e18], "f4")})
+    np.testing.assert_allclose(params["b"], 0.999, rtol=1e-6)
+
+
+@both_floats
+@pytest.mark.parametrize("power", [0.4, 0.5, 0.6, 1])
+def test_adam_takes_the_step_as_stated_where_squares_vanish(dtype, power):
+    g = np.full(1, float(np.finfo(dtype).tiny) ** power, dtype)
+    params, adam = {"b": np.zeros(1, dtype)}, Adam(1.0)
+    adam.update(params, {"b": g})
+    expected = -float(g[0]) / (float(g[0]) + adam.eps)
+    np.testing.assert_allclose(params["b"], expected, rtol=1e-5)
+
+
+def test_adam_refuses_an_eps_beside_which_squares_vanish():
+    with refusal(ValueError, "eps must be at least 2.9e-11 beside params['b'] of dtype float32"):
+        Adam(eps=1e-30).update({"b": np.ones(1, "f4")}, {"b": np.full(1, 1e-25, "f4")})
+
+
+@pytest.mark.parametrize("lr", [1e-50, 1e300])
+@both_optimisers
+def test_a_learning_rate_that_float32_does_not_hold_is_refused(optimiser, lr):
+    params = {"b": np.ones(1, "f4")}
+    with refusal(ValueError, f"lr must be above 0 and finite as float32, got {lr}"):
+        optimiser(lr).update(params, {"b": np.ones(1, "f4")})
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "value"),
+    [
+        *((ValueError, "lr", value) for value in (0, -1, np.nan, np.inf)),
+        *((ValueError, "beta1", value) for value in (1, -0.1, np.nan)),
+        *((ValueError, "beta2", value) for value in (1, -0.1, np.nan)),
+        *((ValueError, "eps", value) for value in (0, -1e-8, np.inf)),
+        *((TypeError, name, "0.1") for name in ("lr", "beta1", "beta2", "eps")),
+    ],
+)
+def test_a_setting_is_checked_whenever_it_is_set(error, name, value):
+    adam = Adam()
+    before = vars(adam).copy()
+    with refusal(error, f"{name} must be"):
+        setattr(adam, name, value)
+    assert vars(adam) == before
+
+
+@both_optimisers
+def test_shared_arrays_are_refused(optimiser):
+    W = np.ones((3, 3))
+    params, grads = {"a": W, "b": W.T}, {"a": np.ones((3, 3)), "b": np.ones((3, 3))}
+    with refusal(ValueError, "params must share no memory, got 'a' and 'b'"):
+        optimiser(0.1).update(params, grads)
+    with refusal(ValueError, "grads must share no memory, got 'a' and 'b'"):
+        clip_gradients({"a": W[:2], "b": W[1:]}, 0.1)
+    np.testing.assert_array_equal(W, np.ones((3, 3)))
+
+
+def test_an_array_that_repeats_one_number_is_not_stepped_in():
+    repeated = np.lib.stride_tricks.as_strided(np.ones(1), (3,), (0,))
+    with refusal(ValueError, "params['b'] must have memory for each entry"):
+        SGD(0.1).update({"b": repeated}, {"b": np.ones(3)})

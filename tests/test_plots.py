@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from helpers import refusal
 from matplotlib import colors
 
 from rnnbook import plots, widgets
@@ -274,3 +275,64 @@ def test_squares_say_their_count_in_ink_that_shows():
         light, dark = sorted((luminance(ground), luminance(number.get_facecolor()[0][:3])))
         assert (dark + 0.05) / (light + 0.05) > 3
     plt.close(fig)
+
+
+@pytest.mark.parametrize(
+    ("error", "nodes", "edges", "options", "wanted"),
+    [
+        (TypeError, None, [], {}, "nodes must be a dict of (x, y, text) by name, got NoneType"),
+        (TypeError, {1: (0, 0, "x")}, [], {}, "nodes must be a dict of (x, y, text) by name"),
+        (ValueError, {}, [], {}, "nodes must hold at least one node"),
+        (TypeError, {"x": (0, 0)}, [], {}, "nodes['x'] must be (x, y, text), got tuple (0, 0)"),
+        (TypeError, {"x": (0, 0, 3)}, [], {}, "nodes['x'] must be (x, y, text)"),
+        (ValueError, {"x": (0, np.nan, "x")}, [], {}, "y of nodes['x'] must be a finite number"),
+        (TypeError, {"x": ("0", 0, "x")}, [], {}, "x of nodes['x'] must be a finite number"),
+        (
+            ValueError,
+            {"x": (1, 2, "x"), "y": (1.0, 2, "y")},
+            [],
+            {},
+            "nodes must stand in places of their own, got 'x' and 'y' at (1.0, 2.0)",
+        ),
+        (TypeError, NODES, None, {}, "edges must be a list of (start, end, value, gradient)"),
+        (TypeError, NODES, [("x", "f")], {}, "edges must hold (start, end, value, gradient)"),
+        (TypeError, NODES, [("x", "f", 1, "")], {}, "the texts of edges must be strings, got int"),
+        (ValueError, NODES, [(["x"], "f", "", "")], {}, "edges must join nodes"),
+        (TypeError, NODES, [], {"active": 3}, "active must be a collection of names, got int 3"),
+        (ValueError, NODES, [], {"active": "fz"}, "active must name nodes, x, y, f, z; got 'fz'"),
+    ],
+)
+def test_what_makes_no_graph_is_refused(error, nodes, edges, options, wanted):
+    with refusal(error, wanted):
+        graph(edges, nodes, **options)
+
+
+def test_what_is_no_figure_and_no_axes_is_refused():
+    for thing in (None, "fig", plt.subplots()[1]):
+        with refusal(TypeError, "fig must be a matplotlib Figure"):
+            plots.to_svg(thing)
+    with refusal(TypeError, "ax must be matplotlib Axes, got NoneType None"):
+        plots.draw_graph(None, NODES, [])
+    for name in ("width", "height", "gap"):
+        with refusal(ValueError, f"{name} must be a finite number > 0"):
+            plots.two_axes(**{"width": 3, "height": 3, name: 0})
+
+
+@pytest.mark.parametrize("prefix", ['x"><script>', "", "1", "a b", "a'", "a&b", "-a", "a\n"])
+def test_a_prefix_that_is_no_name_is_refused(prefix):
+    with refusal(ValueError, "prefix must be a letter followed by letters, digits, _ and -"):
+        plots.to_svg(plt.figure(), prefix)
+
+
+def test_what_a_figure_says_is_only_text_and_what_a_link_says_keeps_its_digits():
+    hostile = "</svg><script>alert(1)</script>&\"'"
+    fig, ax = plt.subplots()
+    ax.set(title=hostile, xlabel=hostile)
+    ax.plot([0, 1], label=hostile, gid=hostile)
+    ax.legend()
+    ax.scatter(0.5, 0.5, urls=["#lr=0.001234&name=" + hostile])
+    svg = plots.to_svg(fig)
+    root = ElementTree.fromstring(svg)
+    assert svg.count("</svg>") == 1
+    assert "<script" not in svg
+    assert [e for e in root.iter() if "0.001234" in e.get("data-set", "")]

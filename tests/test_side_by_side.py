@@ -557,7 +557,7 @@ def test_a_batch_of_another_size_is_refused_while_states_are_kept():
     ("error", "ts", "message"),
     [
         (ValueError, np.zeros((T, 2, N), int), f"ts must be an array of shape {(T, R, N)} or"),
-        (ValueError, None, f"ts must be an array of shape {(T, R, N)} or"),
+        (TypeError, None, "ts must be a numpy array, got NoneType None"),
         (ValueError, np.full((T, R, N), V), "ts must hold class ids in 0 .. 6"),
         (TypeError, np.zeros((T, R, N)), "ts must hold integer class ids"),
     ],

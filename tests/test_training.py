@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from helpers import refusal
 
-from rnnbook import SGD, Adam, TwoLayerNet, training
+from rnnbook import SGD, Adam, CharRNN, TwoLayerNet, training
 from rnnbook.batches import minibatches
+from rnnbook.side_by_side import Networks
 from rnnbook.training import band, fit, progress, train
 
 # The training loop --------------------------------------------------------------------
@@ -309,3 +310,32 @@ def test_what_has_no_size_has_no_progress():
 )
 def test_a_band_is_written_where_it_holds_the_values(values, ends, written):
     assert band(values, *ends) == written
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_training_stops_at_what_is_not_finite_with_step_and_parameter(bad, side_by_side):
+    model = CharRNN(4, 3, rng=np.random.default_rng(0))
+    name, index = "Wh", "[1, 2]"
+    if side_by_side:
+        model, index = Networks([model, CharRNN(4, 3, rng=np.random.default_rng(1))]), "[0, 1, 2]"
+
+    def batches():
+        for step in range(5):
+            if step == 2:
+                model.params[name][..., 1, 2] = bad
+            xs = np.ones((3, 1, 2) if side_by_side else (2, 3), int)
+            yield xs, xs
+
+    with pytest.raises(ValueError, match="at step 3: params") as caught:
+        fit(model, SGD(0.1), batches(), steps=5)
+    assert f"at step 3: params['{name}'] must be finite, got {bad} at index {index}" in str(
+        caught.value
+    )
+
+
+def test_an_infinite_weight_that_the_loss_does_not_see_stops_training():
+    model = CharRNN(4, 3, rng=np.random.default_rng(0))
+    model.params["Wx"][0, 0] = np.inf
+    with pytest.raises(ValueError, match=r"at step 1: params\['Wx'\] must be finite, got inf"):
+        fit(model, SGD(0.1), [(np.zeros((1, 2), int),) * 2])

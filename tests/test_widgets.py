@@ -1,7 +1,9 @@
 """Explorers: what `explore` takes, and what it gives to a page and to a kernel."""
 
+import copy
 import html
 import json
+import pickle
 import re
 
 import ipywidgets
@@ -401,3 +403,41 @@ def test_the_figures_kept_are_not_without_end(monkeypatch):
     for step in range(3, 9):
         explorer.values = {"step": step}
     assert len(explorer._figure._frames) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values.__setitem__("size", 8),
+        lambda values: values.update(size=8),
+        lambda values: values.pop("size"),
+        lambda values: values.clear(),
+        lambda values: values.__ior__({"size": 8}),
+    ],
+)
+def test_values_are_set_as_a_whole_and_not_in_place(change):
+    explorer = widgets.explore(draw, **CONTROLS)
+    for _ in range(2):
+        before = dict(explorer.values)
+        with pytest.raises(TypeError, match="values cannot be changed in place; set them"):
+            change(explorer.values)
+        assert explorer.values == before
+        explorer.values = {"size": 8}
+    assert copy.deepcopy(explorer.values) == pickle.loads(pickle.dumps(explorer.values))
+    assert json.loads(json.dumps(explorer.values)) == explorer.values
+
+
+def test_numbers_of_float32_are_shown_as_they_are_written():
+    explorer = widgets.explore(line, step=np.float32([0.1, 0.7]), limits={"step": (0.1, 0.7)})
+    assert repr(explorer).startswith("Explorer: step in [0.1, 0.7].")
+    explorer.values = {"step": np.float32(0.7)}
+    assert explorer.values == {"step": 0.7}
+
+
+def test_values_that_are_arrays_are_refused_by_name():
+    with pytest.raises(TypeError, match="step must be a list of finite numbers"):
+        widgets.explore(line, step=np.ones((2, 2)))
+
+
+def test_a_name_without_letters_names_no_figure():
+    assert widgets.Figure(line, [], "!!!", None, None).name == "figure"
