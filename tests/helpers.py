@@ -25,7 +25,7 @@ FLOATS = [np.float32, np.float64]
 def refusal(error, *fragments):
     """Expect an error whose message has all the fragments: what was wanted, what came."""
     with pytest.raises(error) as caught:
-        yield
+        yield caught
     for fragment in fragments:
         assert fragment in str(caught.value)
 
