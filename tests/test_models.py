@@ -389,6 +389,15 @@ def test_the_weights_of_a_charrnn_are_scaled_to_their_inputs(dtype):
     assert not params["by"].any()
 
 
+@pytest.mark.parametrize("dout", [(), (1.0,), (-2.5,)])
+def test_the_gradients_of_a_charrnn_are_those_of_its_loss_times_dout(dout):
+    net = CharRNN(4, 3, rng=np.random.default_rng(0))
+    net.forward(HELL, ELLO)
+    assert net.backward(*dout) is None
+    grads = {name: grad / sum(dout or [1]) for name, grad in net.grads.items()}
+    check_gradients(lambda: net.forward(HELL, ELLO), net.params, grads)
+
+
 @pytest.mark.parametrize("truncation", [None, 1])
 def test_a_charrnn_begins_every_word_anew(truncation):
     net = CharRNN(4, 8, rng=np.random.default_rng(0), truncation=truncation)

@@ -1,6 +1,7 @@
 """A run that was resumed computes what it would have, to the last bit."""
 
 import copy
+import json
 import os
 
 import numpy as np
@@ -9,7 +10,16 @@ from helpers import FLOATS, break_writing, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnbook import SGD, Adam, GatedRnnlm, SimpleRnnlm, TextRun, TwoLayerNet, truncated_bptt_batches
+from rnnbook import (
+    SGD,
+    Adam,
+    GatedRnnlm,
+    SimpleRnnlm,
+    TextRun,
+    TwoLayerNet,
+    textrun,
+    truncated_bptt_batches,
+)
 from rnnbook.data import read_arrays, write_arrays
 from rnnbook.textrun import read_checkpoint
 from rnnbook.training import fit
@@ -172,6 +182,41 @@ def test_a_file_of_arrays_that_is_no_checkpoint_is_refused(saved):
     new_model().save(saved)
     loading_is_refused(saved, ValueError, "must be a checkpoint of rnnbook, got a .npz file of [")
     loading_is_refused(saved.with_name("no.npz"), FileNotFoundError)
+
+
+def rewritten(path, change):
+    """Change the arrays of a checkpoint, and give it the digest that belongs to them."""
+    arrays = read_arrays(path)
+    del arrays["digest"]
+    change(arrays)
+    write_arrays(path, arrays | {"digest": np.array(textrun._digest(arrays))})
+
+
+@pytest.mark.parametrize(
+    "key", ["params/rnn.Wh", "state/h", "state/c", "memory/m/rnn.b", "memory/v/rnn.b"]
+)
+def test_a_checkpoint_whose_arrays_have_other_shapes_names_or_dtypes_is_refused(saved, key):
+    whole = saved.read_bytes()
+    for change in (
+        lambda arrays: arrays.update({key: arrays[key][..., :-1]}),
+        lambda arrays: arrays.update({key: arrays[key].astype(np.float16)}),
+        lambda arrays: arrays.update({f"{key}2": arrays[key]}),
+        lambda arrays: arrays.pop(key),
+    ):
+        saved.write_bytes(whole)
+        rewritten(saved, change)
+        loading_is_refused(saved, ValueError, "must hold ", "got ")
+
+
+def test_a_checkpoint_of_another_format_is_refused(saved):
+    def later(arrays):
+        head = json.loads(str(arrays["head"])) | {"format": "rnnbook checkpoint 99"}
+        arrays["head"] = np.array(json.dumps(head))
+
+    rewritten(saved, later)
+    loading_is_refused(
+        saved, ValueError, "must have the format rnnbook checkpoint", "checkpoint 99"
+    )
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])

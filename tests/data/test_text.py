@@ -128,7 +128,8 @@ def test_tokens_are_numbered_in_order_of_first_appearance():
     assert ids.dtype == np.int64
     np.testing.assert_array_equal(ids, [0, 1, 2, 3, 0, 1, 4])
     assert vocabulary.decode(ids) == TOKENS
-    assert vocabulary.encode([]).shape == (0,)
+    assert ids.dtype == np.int64
+    assert (vocabulary.encode([]).shape, vocabulary.encode([]).dtype) == ((0,), np.int64)
 
 
 @given(tokens=st.lists(st.text(max_size=3), min_size=1), size=st.none() | st.integers(2, 5))
