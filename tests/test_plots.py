@@ -129,7 +129,6 @@ def test_svg_keeps_an_image_pixel_by_pixel_and_its_place():
     left, bottom, right, top = ax.get_window_extent().extents * 72 / fig.dpi
     sides = float(image.attrib["width"]), float(image.attrib["height"])
     np.testing.assert_allclose(sides, (right - left, top - bottom), atol=1.5)
-    assert plots.to_svg(fig) == svg
 
 
 @pytest.mark.parametrize("dressed", [lambda ax: ax.imshow(np.eye(2)), lambda ax: ax.plot([1, 2])])
