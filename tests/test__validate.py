@@ -309,6 +309,13 @@ def test_what_is_no_mask_is_refused(error, value, wanted):
         _validate.mask("mask", value, (1, 2))
 
 
+@pytest.mark.parametrize("places", [[(0, 1)], [(0, 0)], [(0, 0), (0, 1)]])
+def test_a_mask_is_true_somewhere_and_comes_back(places):
+    mask = np.zeros((1, 2), bool)
+    mask[tuple(zip(*places, strict=True))] = True
+    assert _validate.mask("mask", mask, (1, 2)) is mask
+
+
 @pytest.mark.parametrize("value", [True, False, np.True_, np.False_])
 def test_a_bool_of_either_kind_becomes_a_bool(value):
     assert _validate.boolean("bias", value) is bool(value)
