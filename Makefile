@@ -57,7 +57,8 @@ test: browser lint torch axe lowest book
 ## Test the package alone: not the book nor how it is made, and without the
 ## slips by machine in the exercises and the game of the errata page.
 unit: environment
-	@$(PYTEST) $(addprefix --ignore=tests/,book project checks/test_attack.py checks/test_errata.py) tests \
+	@$(PYTEST) -p no:nbval tests \
+	    $(addprefix --ignore=tests/,book project checks/test_attack.py checks/test_errata.py) \
 	    || $(call fail,a test of the package$(comma) see above)
 
 ## Test the package, not the book, with the lowest versions that pyproject.toml allows. Newer

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from rnnbook.data import read_arrays, write_arrays
+from rnnbook.data import read_arrays
 from rnnbook.textrun import _digest
 
 try:
@@ -30,7 +30,7 @@ FLOATS = [np.float32, np.float64]
 def refusal(error, *fragments):
     """Expect an error whose message has all the fragments: what was wanted, what came."""
     with pytest.raises(error) as caught:
-        yield
+        yield caught
     for fragment in fragments:
         assert fragment in str(caught.value)
 
@@ -81,4 +81,4 @@ def forge(path, drop=(), head=None, **change):
         whole = json.loads(str(arrays["head"])) | head if isinstance(head, dict) else head
         change["head"] = np.array(whole if isinstance(whole, str) else json.dumps(whole))
     arrays |= change
-    write_arrays(path, arrays | {"digest": np.array(_digest(arrays))})
+    np.savez(path, **arrays, digest=np.array(_digest(arrays)))

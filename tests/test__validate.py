@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,6 +103,15 @@ def test_what_is_no_path_is_refused(value):
 def test_an_object_without_the_wanted_parts_is_refused():
     with refusal(TypeError, "model must be a classifier, with forward, backward; got int 5"):
         _validate.having("model", 5, ("forward", "backward"), "a classifier")
+
+
+@pytest.mark.parametrize("part", ["forward", "backward"])
+def test_one_missing_part_is_enough_and_with_all_of_them_the_object_comes_back(part):
+    model = SimpleNamespace(forward=None, backward=None)
+    assert _validate.having("model", model, ("forward", "backward"), "a classifier") is model
+    delattr(model, part)
+    with refusal(TypeError, "model must be a classifier, with forward, backward; got Simple"):
+        _validate.having("model", model, ("forward", "backward"), "a classifier")
 
 
 @pytest.mark.parametrize(
@@ -238,6 +248,8 @@ def test_a_single_example_takes_a_label_or_a_one_hot_row():
         (ValueError, np.array([[0], [1]]), "got shape (2, 1)"),
         (ValueError, np.array([[1, 0, 0], [1, 1, 0]]), "got [1, 1, 0] at row 1"),
         (ValueError, np.array([[0, 0, 0], [0, 1, 0]]), "got [0, 0, 0] at row 0"),
+        (ValueError, np.array([[1, 0, 0], [0, 2, 0]]), "got [0, 2, 0] at row 1"),
+        (ValueError, np.array([[1, 0, 0], [2, -1, 0]]), "got [2, -1, 0] at row 1"),
         (ValueError, np.array([[0.1, 0.9, 0], [0, 1, 0]]), "(a single 1, otherwise 0)"),
         (ValueError, np.array([[1, np.nan, 0], [0, 1, 0]]), "got [1.0, nan, 0.0] at row 0"),
         (TypeError, np.array([["a"] * 3] * 2), "t must hold integer labels or one-hot rows"),
@@ -304,6 +316,13 @@ def test_a_mask_excuses_nothing_where_it_is_true(error, value, wanted):
 def test_what_is_no_mask_is_refused(error, value, wanted):
     with refusal(error, wanted):
         _validate.mask("mask", value, (1, 2))
+
+
+@pytest.mark.parametrize("places", [[(0, 1)], [(0, 0)], [(0, 0), (0, 1)]])
+def test_a_mask_is_true_somewhere_and_comes_back(places):
+    mask = np.zeros((1, 2), bool)
+    mask[tuple(zip(*places, strict=True))] = True
+    assert _validate.mask("mask", mask, (1, 2)) is mask
 
 
 @pytest.mark.parametrize("value", [True, False, np.True_, np.False_])
@@ -376,3 +395,29 @@ def test_one_of_a_few_words_is_chosen():
 @pytest.mark.parametrize(("text", "short"), [("abc", "abc"), ("abcd", "ab…")])
 def test_a_long_text_is_cut_off(text, short):
     assert _validate.shorten(text, 3) == short
+
+
+@pytest.mark.parametrize(
+    ("error", "value", "wanted"),
+    [
+        (TypeError, 1.0, "dout must be a numpy array, got float 1.0"),
+        (TypeError, np.ones((2, 3), "f4"), "must have dtype float64, the dtype of the layer's out"),
+        (ValueError, np.ones((3, 2)), "dout must have shape (2, 3), got (3, 2)"),
+        (ValueError, np.full((2, 3), np.inf), "dout must be finite, got inf at index [0, 0]"),
+    ],
+)
+def test_an_upstream_gradient_that_does_not_fit_the_output_is_refused(error, value, wanted):
+    with refusal(error, wanted):
+        _validate.dout(value, (2, 3), np.float64)
+
+
+def test_an_upstream_gradient_that_fits_comes_back_and_may_go_unread():
+    for value, look in ((np.ones((2, 3)), True), (np.full((2, 3), np.nan), False)):
+        assert _validate.dout(value, (2, 3), np.float64, look=look) is value
+
+
+def test_a_way_back_needs_a_way_there():
+    cache = np.zeros(0)  # whatever it is, only None is none
+    assert _validate.forwarded(object(), cache) is cache
+    with refusal(RuntimeError, "dict.backward needs a forward pass first"):
+        _validate.forwarded({}, None)

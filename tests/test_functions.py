@@ -159,6 +159,21 @@ def test_the_input_is_left_as_it_was(x):
     np.testing.assert_array_equal(x, before)
 
 
+@both_floats
+@pytest.mark.parametrize("shape", [(3, 2**17 + 1), (2, 2**18), (2**17 + 3, 1), (700, 400)])
+def test_rows_beyond_what_is_computed_at_once_are_all_computed(dtype, shape):
+    x = np.zeros(shape, dtype)
+    x[:, -1] = np.linspace(0, 5, shape[0])  # each row has its own answer
+    largest = np.exp(x[:, -1].astype(float))
+    total = shape[1] - 1 + largest
+    y = softmax(x)
+    close(y[:, -1], largest / total, dtype)
+    close(y[:, 0], (1 if shape[1] > 1 else largest) / total, dtype)
+    close(log_sum_exp(x), np.log(total), dtype)
+    t = np.full(shape[0], shape[1] - 1)
+    close(cross_entropy(x, t), np.mean(np.log(total / largest)), dtype)
+
+
 def test_labels_and_one_hot_rows_give_the_same_loss_even_when_n_equals_c():
     x = np.array([[0.3, -0.8, 0.5], [2.0, 0.1, -1.0], [0.0, 0.4, 0.9]])
     t = np.array([0, 0, 1])

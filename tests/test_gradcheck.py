@@ -134,6 +134,20 @@ def test_a_step_that_vanishes_beside_an_entry_is_refused(mode, dtype):
         check(lambda: 0.0, {"W": x}, {"W": x}, mode, eps=1e-5)
 
 
+@both_modes
+@both_floats
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_step_that_vanishes_on_one_side_alone_is_refused(mode, dtype, sign):
+    entry = sign * dtype(2) ** 20  # towards zero, floats lie twice as dense as beyond
+    eps = 0.4 * float(np.spacing(abs(entry)))
+    assert (entry + dtype(eps) == entry) != (entry - dtype(eps) == entry)
+    with refusal(ValueError, "eps must not vanish beside W[0] = "):
+        check(lambda: 0.0, {"W": np.array([entry])}, {"W": np.zeros(1, dtype)}, mode, eps=eps)
+    if mode == "full":
+        with refusal(ValueError, "eps must not vanish beside x[0] = "):
+            numerical_gradient(lambda x: 0.0, np.array([entry]), eps=eps)
+
+
 @pytest.mark.parametrize("f", [None, 3, np.ones(2)])
 def test_what_is_no_function_is_refused(f):
     with refusal(TypeError, "f must be a function, got "):
@@ -296,6 +310,27 @@ def test_the_tolerances_are_those_that_were_asked_for():
         check(f, params, grads, rtol=0.01)
     assert check(f, params, grads, rtol=0.1)["b"].ok
     assert check(f, params, grads, atol=10)["b"].ok
+
+
+@both_modes
+def test_a_difference_just_as_large_as_allowed_passes_and_one_beyond_does_not(mode):
+    x, grads = {"x": np.array([2.0])}, {"x": np.array([1.0])}  # of a loss whose slope is zero
+    report = check(lambda: 0.0, x, grads, mode, atol=1.0, rtol=0)["x"]
+    allowed = report.difference
+    assert check(lambda: 0.0, x, grads, mode, atol=allowed, rtol=0)["x"].allowed == allowed
+    with pytest.raises(GradientError):
+        check(lambda: 0.0, x, grads, mode, atol=float(np.nextafter(allowed, 0)), rtol=0)
+
+
+def test_what_is_allowed_grows_with_the_larger_of_the_two():
+    for slope, computed in ((4.0, 3.0), (3.0, 4.0), (-4.0, -3.0)):
+        x = {"x": np.array([2.0])}
+        options = {"eps": 0.5, "rtol": 0.25, "atol": 0.125}  # so that nothing is rounded
+        report = check(
+            lambda s=slope, x=x: s * x["x"][0], x, {"x": np.array([computed])}, **options
+        )
+        assert report["x"].difference == 1
+        assert report["x"].allowed == 0.125 + 0.25 * 4
 
 
 @pytest.mark.parametrize(

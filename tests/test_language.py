@@ -756,14 +756,15 @@ def test_a_long_text_is_evaluated_in_chunks_that_go_on(cell, monkeypatch):
     assert loss == pytest.approx(float(wanted), rel=1e-10)
 
 
-def test_a_long_text_needs_no_more_memory_than_a_short_one():
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_a_long_text_needs_no_more_memory_than_a_short_one(batch_size):
     net = new_gated((100, 16, 64))
 
     def peak(size):
         text = some_text(size, vocabulary=100)
         tracemalloc.start()
         try:
-            net.evaluate(text)
+            net.evaluate(text, batch_size=batch_size)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

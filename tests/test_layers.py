@@ -38,7 +38,7 @@ from rnnbook import (
     recurrent,
 )
 from rnnbook.cells import GRUCell, LSTMCell, RNNCell
-from rnnbook.functions import cross_entropy
+from rnnbook.functions import cross_entropy, softmax
 from rnnbook.layers import Parameters, RowGradient, SquaredError
 from rnnbook.models import Network, Sequential
 from rnnbook.recurrent import TimeTokenGRU, TimeTokenLSTM, TimeTokenRNN, Unrolled
@@ -396,6 +396,13 @@ def test_the_dtype_follows_the_parameters(name, dtype):
         assert out.dtype == dtype
     for key, gradient in gradients(layer, inputs, douts).items():
         assert gradient.dtype == dtype, key
+
+
+@every_case
+def test_every_layer_has_parameters_of_one_kind_and_no_gradients_at_first(name):
+    layer, *_ = make(name)
+    assert type(layer.params) is layers.Parameters
+    assert not any(np.any(grad) for grad in layer.grads.values())
 
 
 @every_case
@@ -832,6 +839,17 @@ def test_a_masked_loss_is_the_mean_over_the_steps_that_count(drawn):
     alone.forward(xs[mask], ts[mask])
     np.testing.assert_allclose(dxs[mask], alone.backward(), rtol=1e-12, atol=1e-16)
     assert not dxs[~mask].any()
+
+
+@given(masked_sequences())
+def test_the_loss_layers_show_the_probabilities_that_they_found(drawn):
+    xs, ts, mask = drawn
+    over_time, layer = TimeSoftmaxWithLoss(), SoftmaxWithLoss()
+    for arguments in ((), (mask,)):
+        over_time.forward(xs, ts, *arguments)
+        np.testing.assert_allclose(over_time.y, softmax(xs), rtol=1e-12)
+    layer.forward(xs[0], ts[0])
+    np.testing.assert_allclose(layer.y, softmax(xs[0]), rtol=1e-12)
 
 
 @given(masked_sequences())

@@ -389,16 +389,13 @@ def test_the_weights_of_a_charrnn_are_scaled_to_their_inputs(dtype):
     assert not params["by"].any()
 
 
-def test_the_gradient_that_comes_in_is_one_unless_given():
-    net, grads = CharRNN(4, 8, rng=np.random.default_rng(0)), []
-    for dout in ((1.0,), (), (2.0,)):
-        net.forward([[0, 1, 2]], [[1, 2, 3]])
-        net.backward(*dout)
-        grads.append({name: grad.copy() for name, grad in net.grads.items()})
-    for name, grad in grads[0].items():
-        assert grad.any()
-        np.testing.assert_array_equal(grads[1][name], grad)
-        np.testing.assert_allclose(grads[2][name], 2 * grad, rtol=1e-12)
+@pytest.mark.parametrize("dout", [(), (1.0,), (-2.5,)])
+def test_the_gradients_of_a_charrnn_are_those_of_its_loss_times_dout(dout):
+    net = CharRNN(4, 3, rng=np.random.default_rng(0))
+    net.forward(HELL, ELLO)
+    assert net.backward(*dout) is None
+    grads = {name: grad / sum(dout or [1]) for name, grad in net.grads.items()}
+    check_gradients(lambda: net.forward(HELL, ELLO), net.params, grads)
 
 
 @pytest.mark.parametrize("truncation", [None, 1])

@@ -41,6 +41,19 @@ def test_parameters_and_gradients_have_the_names_of_their_layers():
     assert layers.params["last.scores.W"] is W
 
 
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_layers_in_a_row_are_functions_of_functions_and_backward_is_the_chain_rule(depth):
+    weights = floats_away_from_zero(np.random.default_rng(1), (depth, 4, 4))
+    layers = Sequential(**{f"layer{k}": Affine(W, np.zeros(4)) for k, W in enumerate(weights)})
+    product = np.linalg.multi_dot([np.eye(4), np.eye(4), *weights])
+    for forward, backward in (
+        (layers.forward, layers.backward),
+        (layers.forward_steps, layers.backward_steps),
+    ):
+        np.testing.assert_allclose(forward(X), X @ product)
+        np.testing.assert_allclose(backward(X), X @ product.T)
+
+
 @pytest.mark.parametrize(
     ("build", "names"),
     [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rnnbook import SGD, Adam, clip_gradients
 from rnnbook.layers import RowGradient
+from rnnbook.optimizers import learn
 
 both_floats = pytest.mark.parametrize("dtype", FLOATS)
 
@@ -455,3 +456,40 @@ def test_an_array_that_repeats_one_number_is_not_stepped_in():
     repeated = np.lib.stride_tricks.as_strided(np.ones(1), (3,), (0,))
     with refusal(ValueError, "params['b'] must have memory for each entry"):
         SGD(0.1).update({"b": repeated}, {"b": np.ones(3)})
+
+
+# One update ---------------------------------------------------------------------------
+
+
+class Bowl:
+    """A model whose loss is half the squared distance of its weights from a place."""
+
+    def __init__(self, *shape, loss=float):
+        self.params, self.grads, self.loss = {"W": np.full(shape, 3.0)}, {}, loss
+
+    def forward(self, x, t):
+        self.difference = self.params["W"] - x - t
+        return self.loss((self.difference**2).sum(axis=(-2, -1)) / 2)
+
+    def backward(self):
+        self.grads = {"W": self.difference.copy()}
+
+
+@pytest.mark.parametrize("max_norm", [None, 100, 0.5])
+@pytest.mark.parametrize("loss", [float, np.float32, np.asarray])
+def test_an_update_returns_the_loss_before_it_and_steps_by_the_clipped_gradient(max_norm, loss):
+    model = Bowl(1, 2, loss=loss)
+    before = learn(model, SGD(0.1), (1.0, -1.0), *([] if max_norm is None else [max_norm]))
+    assert (before, type(before)) == (9, float)
+    gradient = 3 if max_norm != 0.5 else 0.5 / np.sqrt(2)
+    np.testing.assert_allclose(model.params["W"], 3 - 0.1 * gradient, rtol=1e-6)
+
+
+@pytest.mark.parametrize("max_norm", [0.5, np.array([0.5, 1, 100])])
+def test_networks_side_by_side_are_clipped_each_by_itself(max_norm):
+    model = Bowl(3, 1, 2, loss=np.asarray)
+    losses = learn(model, SGD(0.1), (np.arange(3.0)[:, None, None], 0), max_norm)
+    np.testing.assert_array_equal(losses, [9, 4, 1])
+    norms = np.minimum([3 * np.sqrt(2), 2 * np.sqrt(2), np.sqrt(2)], max_norm)
+    steps = 0.1 * norms[:, None, None] / np.sqrt(2)
+    np.testing.assert_allclose(model.params["W"], np.broadcast_to(3 - steps, (3, 1, 2)), rtol=1e-6)

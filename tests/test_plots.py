@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from helpers import refusal
-from matplotlib import colors
+from matplotlib import colors, markers
 
 from rnnbook import plots, widgets
 
@@ -111,6 +111,49 @@ def test_svg_has_no_ground_and_the_figure_keeps_its_own():
     assert (fig.canvas, fig.dpi) == (canvas, dpi)
 
 
+def test_svg_keeps_an_image_pixel_by_pixel_and_its_place():
+    fig, ax = plt.subplots()
+    shades = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 0, 0]]], np.uint8)
+    ax.imshow(shades, interpolation="nearest")
+    svg = plots.to_svg(fig)
+    root = ElementTree.fromstring(svg)
+    (image,) = [part for part in root.iter() if part.tag.endswith("image")]
+    kind, _, content = image.attrib["href"].partition(",")
+    assert kind == "data:image/png;base64"
+    assert content == "".join(content.split())
+    picture = plt.imread(io.BytesIO(base64.b64decode(content)))
+    assert image.attrib["transform"].startswith("scale(1 -1)")  # it hangs upside down
+    picture = picture[::-1]
+    height, width, _ = picture.shape
+    seen = picture[height // 4 :: height // 2, width // 4 :: width // 2, :3][:2, :2]
+    np.testing.assert_array_equal(seen, [[*map(tuple, row)] for row in shades / 255])
+    left, bottom, right, top = ax.get_window_extent().extents * 72 / fig.dpi
+    sides = float(image.attrib["width"]), float(image.attrib["height"])
+    np.testing.assert_allclose(sides, (right - left, top - bottom), atol=1.5)
+
+
+@pytest.mark.parametrize("dressed", [lambda ax: ax.imshow(np.eye(2)), lambda ax: ax.plot([1, 2])])
+def test_every_element_of_an_svg_stands_on_its_own_line(dressed):
+    fig, ax = plt.subplots()
+    dressed(ax)
+    for row in plots.to_svg(fig).split("\n"):
+        assert row == row.strip()
+        assert re.fullmatch(r"<[^<>]*>([^<>]*</[^<>]*>)?", row)
+
+
+def test_png_has_the_colours_of_the_figure_in_sixteen_shades():
+    fig, ax = plt.subplots(figsize=(2, 1), layout="none")
+    ax.set_position((0, 0, 1, 1))
+    ax.set_axis_off()
+    ramp = np.linspace(0, 1, 192)[None, :, None] * [1, 0.5, 0]
+    ax.imshow(ramp, aspect="auto", interpolation="nearest")
+    picture = plt.imread(io.BytesIO(base64.b64decode(plots.to_png(fig))))[48]
+    assert picture.shape[0] == 192
+    np.testing.assert_allclose(picture[:, :3], ramp[0], atol=0.5 / 15 + 1 / 255)
+    np.testing.assert_allclose(picture * 15, np.round(picture * 15), atol=1e-5)
+    assert len(np.unique(picture[:, 0])) == 16
+
+
 def test_svg_keeps_text_as_text():
     texts = [text.strip() for text in ElementTree.fromstring(plots.to_svg(curves())).itertext()]
     assert {"0.00012345", "two", "1.0"} <= set(texts)
@@ -181,12 +224,22 @@ def test_no_two_curves_differ_in_colour_alone():
 # ---- graphs ----
 
 NODES = {"x": (0, 1, "x"), "y": (0, 0, "y"), "f": (1, 0.5, "(+)"), "z": (2, 0.5, "total\nprice")}
+EDGES = [("x", "f", "2", "10"), ("y", "f", "3", "20"), ("f", "z", "5", "1")]
+LEVEL = {"a": (0, 0, "(a)"), "b": (1, 0, "(b)")}
+STEEP = {"a": (0, 0, "(a)"), "b": (0.4, 3, "(b)"), "c": (2, 3, "(c)")}
+GENTLE = {"a": (0, 0, "(a)"), "b": (1, 0.3, "(b)")}
 
 
 def graph(edges, nodes=NODES, **options):
     _, ax = plt.subplots(figsize=(6, 3))
     plots.draw_graph(ax, nodes, edges, **options)
+    ax.figure.canvas.draw()
     return ax
+
+
+def points(ax, at):
+    """Return a place in the graph in points from the figure's lower left corner."""
+    return ax.transData.transform(at) * 72 / ax.figure.dpi
 
 
 def arrows(ax):
@@ -195,36 +248,197 @@ def arrows(ax):
     return [(arrow.xyann, arrow.xy) for arrow in found]
 
 
-def test_a_graph_shows_its_nodes_and_what_flows_both_ways():
-    ax = graph([("x", "f", "2", "10"), ("f", "z", "5", "")], active={"f"})
-    assert {text.get_text() for text in ax.texts} >= {
-        *("x", "y", "+", "total\nprice"),
-        *("2 →", "← 10", "5 →"),
+def texts(ax):
+    """Return each text of a graph that is not empty."""
+    return {text.get_text(): text for text in ax.texts if text.get_text()}
+
+
+def circles(ax):
+    """Return the circle at each place that has one."""
+    found = [line for line in ax.lines if line.get_marker() == "o"]
+    return {(line.get_xdata()[0], line.get_ydata()[0]): line for line in found}
+
+
+def stems(ax):
+    """Return the ends of each plain line, in the graph's own units."""
+    return [line.get_xydata() for line in ax.lines if line.get_marker() != "o"]
+
+
+def box(ax, text):
+    """Return the lower left and the upper right corner of a text, in points."""
+    return texts(ax)[text].get_window_extent().get_points() * 72 / ax.figure.dpi
+
+
+def test_each_node_stands_at_its_place_and_operations_in_a_circle():
+    ax = graph(EDGES)
+    shown = texts(ax)
+    assert {name: shown[name].get_position() for name in ("x", "y", "+", "total\nprice")} == {
+        "x": (0, 1),
+        "y": (0, 0),
+        "+": (1, 0.5),
+        "total\nprice": (2, 0.5),
     }
-    assert "← " not in {text.get_text() for text in ax.texts}
-    circle = ax.lines[-1]
-    assert circle.get_markerfacecolor() == plots.YELLOW
+    assert list(circles(ax)) == [(1, 0.5)]
+    for name in ("x", "y", "+", "total\nprice"):
+        middle = box(ax, name).mean(axis=0)
+        np.testing.assert_allclose(middle, points(ax, shown[name].get_position()), atol=3)
+
+
+def test_nothing_else_is_written_than_the_nodes_and_what_flows():
+    ax = graph([*EDGES[:2], ("f", "z", "5", "")])
+    nodes, flows = ["x", "y", "+", "total\nprice"], ["2 →", "← 10", "3 →", "← 20", "5 →"]
+    assert sorted(texts(ax)) == sorted(nodes + flows)
+    assert sorted(texts(graph([("x", "f", "", "7")]))) == sorted([*nodes, "← 7"])
+
+
+def test_what_is_active_is_filled_and_its_sign_dark():
+    ax = graph([], {"a": (0, 0, "(+)"), "b": (1, 0, "(×)"), "c": (2, 0, "c")}, active=("b", "c"))
+    looks = {at: circle.get_markerfacecolor() for at, circle in circles(ax).items()}
+    assert looks == {(0, 0): "none", (1, 0): plots.YELLOW}
+    assert {circle.get_markeredgecolor() for circle in circles(ax).values()} == {plots.INK}
+    shown = texts(ax)
+    assert (shown["+"].get_color(), shown["×"].get_color()) == (plots.INK, plots.DARK)
+
+
+def test_signs_are_large_and_words_fit_their_circle():
+    ax = graph([], {"a": (0, 0, "(+)"), "b": (1, 0, "(log)"), "c": (0, 1, "(×)")})
+    assert texts(ax)["+"].get_size() == texts(ax)["×"].get_size() > 14
+    for at, word in (((0, 0), "+"), ((1, 0), "log"), ((0, 1), "×")):
+        circle = circles(ax)[at]
+        radius = (circle.get_markersize() + circle.get_markeredgewidth()) / 2
+        assert (np.hypot(*(box(ax, word) - points(ax, at)).T) <= radius + 3).all()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "left", "bottom"),
+    [
+        (NODES, 40, 24),
+        (LEVEL, 40, 108),  # alone in its row, it stands in the middle
+        ({"a": (5, -2, "a"), "b": (5, 7, "b")}, 216, 24),
+    ],
+)
+def test_the_graph_fills_the_figure_up_to_a_margin_in_points(nodes, left, bottom):
+    ax = graph([], nodes)
+    assert ax.get_position().bounds == (0, 0, 1, 1)
+    assert not ax.axison
+    at = np.array([points(ax, (x, y)) for x, y, _ in nodes.values()])
+    np.testing.assert_allclose(at.min(axis=0), (left, bottom), atol=1e-6)
+    np.testing.assert_allclose(at.min(axis=0) + at.max(axis=0), (432, 216), atol=1e-6)
+
+
+def test_a_graph_narrower_than_a_unit_keeps_the_margins_of_a_unit():
+    low, high = graph([], {"a": (3, 0, "a"), "b": (3.25, 1, "b")}).get_xlim()
+    margin = 40 / 432 / (1 - 80 / 432)
+    np.testing.assert_allclose((low, high), (3 - margin, 3.25 + margin))
+
+
+@pytest.mark.parametrize("nodes", [NODES, LEVEL, STEEP, GENTLE])
+@pytest.mark.parametrize("flow", [("", ""), ("1", "2"), ("1", ""), ("", "2")])
+def test_every_arrow_leads_along_its_edge_from_node_to_node(nodes, flow):
+    names = list(nodes)
+    edges = [(names[0], names[k], *flow) for k in range(1, len(names)) if names[k] != "y"]
+    ax = graph(edges, nodes)
+    assert len(arrows(ax)) == len(edges)
+    for (tail, head), (start, end, *_) in zip(arrows(ax), edges, strict=True):
+        first, last = points(ax, nodes[start][:2]), points(ax, nodes[end][:2])
+        way = (last - first) / np.hypot(*(last - first))
+        for place in (points(ax, tail), points(ax, head)):
+            assert (
+                abs(way[::-1] @ ((place - first) * (1, -1))) < 1e-6
+            )  # on the line between the two
+        begins, ends = ((points(ax, place) - first) @ way for place in (tail, head))
+        assert 0 < begins < ends < np.hypot(*(last - first))
+        if nodes[end][2].startswith("("):  # the circle's radius, and a little
+            assert np.hypot(*(last - points(ax, head))) == pytest.approx(15)
+        if nodes[start][2].startswith("(") and not stems(ax):
+            assert np.hypot(*(first - points(ax, tail))) == pytest.approx(15)
+
+
+@pytest.mark.parametrize("end", [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (3, 1)])
+@pytest.mark.parametrize("word", ["x", "price", "total\nprice", "a\nb\nc\nd"])
+def test_arrows_end_beside_a_quantity_not_in_it_and_not_far_off(end, word):
+    nodes = {"a": (0, 0, word), "b": (*end, "(+)")}
+    if 0 not in end:
+        nodes["c"] = (3, 3, "")  # so that one unit is not the whole figure
+    ax = graph([("b", "a", "", "")], nodes)
+    ((_, head),) = arrows(ax)
+    low, high = box(ax, word)
+    at = points(ax, head)
+    outside = np.maximum(np.maximum(low - at, at - high), 0)  # across and up
+    assert 0 < np.hypot(*outside) < 20
 
 
 def test_values_stand_above_their_edge_and_gradients_below():
-    ax = graph([("x", "f", "2", "10"), ("y", "f", "3", "20"), ("f", "z", "5", "1")])
-    ax.figure.canvas.draw()
-    height = {text.get_text(): text.get_window_extent().y0 for text in ax.texts}
-    assert height["2 →"] > height["← 10"]
-    assert height["3 →"] > height["← 20"]
-    assert height["5 →"] > height["← 1"]
+    ax = graph(EDGES)
+    for start, end, value, gradient in EDGES:
+        first, last = points(ax, NODES[start][:2]), points(ax, NODES[end][:2])
+        above, below = box(ax, f"{value} →"), box(ax, f"← {gradient}")
+        assert above.mean(axis=0)[0] == pytest.approx(below.mean(axis=0)[0], abs=0.5)
+        share = (above.mean(axis=0)[0] - first[0]) / (last[0] - first[0])
+        assert share == pytest.approx(0.5 if start == "f" else 0.42, abs=0.01)
+        line = first[1] + share * (last[1] - first[1])
+        assert above[0, 1] > line > below[1, 1]
+        assert above[0, 1] - line == pytest.approx(line - below[1, 1], abs=4)
 
 
-@pytest.mark.parametrize("lift", [0, 0.3, 1, 3])
-def test_every_arrow_leads_from_its_first_node_to_its_second(lift):
-    nodes = NODES | {"x": (0, 0.5 + lift, "x"), "z": (2, 0.5 - lift, "z")}
-    for (tail, head), (start, end) in zip(
-        arrows(graph([("x", "f", "", ""), ("f", "z", "1", "1")], nodes)),
-        [("x", "f"), ("f", "z")],
-        strict=True,
-    ):
-        way = np.subtract(nodes[end][:2], nodes[start][:2])
-        assert np.subtract(head, tail) @ way > 0
+def test_values_and_gradients_differ_in_colour_and_in_letters():
+    shown = texts(graph(EDGES))
+    looks = {
+        (shown[text].get_color(), shown[text].get_weight(), shown[text].get_style())
+        for text in ("2 →", "3 →", "5 →")
+    }
+    assert looks == {(plots.BLUE, "bold", "normal")}
+    looks = {
+        (shown[text].get_color(), shown[text].get_weight(), shown[text].get_style())
+        for text in ("← 10", "← 20", "← 1")
+    }
+    assert looks == {(plots.VERMILION, "normal", "italic")}
+
+
+@pytest.mark.parametrize("rise", np.linspace(-1.5, 1.5, 13))
+def test_no_text_touches_its_own_edge_however_steep(rise):
+    nodes = {"a": (0, 0, "(+)"), "b": (1, rise, "(×)"), "c": (3, 3, ""), "d": (0, -2, "")}
+    ax = graph([("a", "b", "12", "34")], nodes)
+    pieces = [*stems(ax), *arrows(ax)]
+    assert len(pieces) in (1, 2)
+    for piece in pieces:
+        for share in np.linspace(0, 1, 50):
+            at = points(ax, np.array(piece[0]) + share * (np.array(piece[1]) - piece[0]))
+            for text in ("12 →", "← 34"):
+                low, high = box(ax, text)
+                assert not ((low + 1 < at) & (at < high - 1)).all()
+
+
+def test_a_steep_edge_opens_in_its_middle_for_its_texts():
+    ax = graph([("a", "b", "1", "2"), ("b", "c", "3", "4")], STEEP)
+    (stem,) = stems(ax)
+    first, last = (points(ax, STEEP[name][:2]) for name in "ab")
+    length = np.hypot(*(last - first))
+    begins, stops = (np.hypot(*(points(ax, end) - first)) for end in stem)
+    resumes = np.hypot(*(points(ax, arrows(ax)[0][0]) - first))
+    assert begins == pytest.approx(15)
+    assert stops + resumes == pytest.approx(length)  # as far on either side of the middle
+    up = (last - first)[1] / length
+    assert (resumes - stops) * up == pytest.approx(34)  # room for two lines
+    middle = (first + last) / 2
+    assert box(ax, "1 →").mean(axis=0)[0] == pytest.approx(middle[0], abs=0.5)
+    assert box(ax, "1 →")[0, 1] > middle[1] > box(ax, "← 2")[1, 1]
+    assert stems(graph([("a", "b", "", "")], STEEP)) == []  # nothing to make room for
+
+
+def test_what_flows_beside_a_gentle_slope_is_nearer_to_it_than_to_the_other():
+    ax = graph(EDGES)
+    for start, end, value, gradient in EDGES:
+        for text in (f"{value} →", f"← {gradient}"):
+            middle = box(ax, text).mean(axis=0)
+            away = {}
+            for other in EDGES:
+                first, last = (points(ax, NODES[name][:2]) for name in other[:2])
+                share = np.clip(
+                    (middle - first) @ (last - first) / np.sum((last - first) ** 2), 0, 1
+                )
+                away[other[:2]] = np.hypot(*(middle - first - share * (last - first)))
+            assert min(away, key=away.get) == (start, end)
 
 
 def test_nodes_without_room_for_an_arrow_are_refused():
@@ -233,9 +447,20 @@ def test_nodes_without_room_for_an_arrow_are_refused():
         graph([("a", "b", "", "")], nodes)
 
 
-def test_an_edge_to_nowhere_is_named():
+@pytest.mark.parametrize(("apart", "room"), [(37.9, False), (38.1, True)])
+def test_an_arrow_has_eight_points_at_least(apart, room):
+    nodes = {"a": (0, 0, "(+)"), "b": (apart / 352, 0, "(×)"), "c": (1, 0, "")}
+    if room:
+        assert len(arrows(graph([("a", "b", "", "")], nodes))) == 1
+    else:
+        with pytest.raises(ValueError, match=r"'\(\+\)' and '\(×\)' 38 points apart"):
+            graph([("a", "b", "", "")], nodes)
+
+
+@pytest.mark.parametrize("edge", [("x", "g", "", ""), ("g", "x", "", "")])
+def test_an_edge_to_nowhere_is_named(edge):
     with pytest.raises(ValueError, match="edges must join nodes, x, y, f, z; got 'g'"):
-        graph([("x", "g", "", "")])
+        graph([edge])
 
 
 # What chapters share ----------------------------------------------------------------------
@@ -247,34 +472,103 @@ def test_two_axes_stand_where_every_frame_has_them():
         fig, axes = plots.two_axes(6, 3.3)
         axes[0].set_title(title)
         fig.canvas.draw()
-        boxes.append([ax.get_position().bounds for ax in axes])
-        plt.close(fig)
-    assert boxes[0] == boxes[1]
+        boxes.append([ax.get_position().extents for ax in axes])
+        assert tuple(fig.get_size_inches()) == (6, 3.3)
+    np.testing.assert_array_equal(*boxes)
+    (left, right) = boxes[0]
+    np.testing.assert_allclose(left[:2], (0.11, 0.16))
+    np.testing.assert_allclose(right[2:], (0.98, 0.9))
+    np.testing.assert_array_equal(left[[1, 3]], right[[1, 3]])  # one beside the other
+    width = left[2] - left[0]
+    assert right[2] - right[0] == pytest.approx(width)
+    assert right[0] - left[2] == pytest.approx(0.32 * width)  # the gap is a share of the width
 
 
-def test_losses_differ_in_more_than_colour_and_end_at_their_own_updates():
-    fig, ax = plt.subplots()
-    updates = np.array([10, 20, 30])
-    plots.draw_losses(ax, updates, np.arange(15.0).reshape(3, 5), chance=0.7)
-    lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
-    assert [line.get_ydata()[-1] for line in lines] == [10, 11, 12, 13, 14]
-    assert len({line._unscaled_dash_pattern for line in lines if line.is_dashed()} | {0}) == 5
-    assert "chance" in [text.get_text() for text in ax.texts]
-    plt.close(fig)
+def test_losses_are_drawn_a_line_for_each_network_and_differ_in_more_than_colour():
+    _, ax = plt.subplots()
+    updates, losses = np.array([10, 20, 30]), np.arange(21.0).reshape(3, 7)
+    plots.draw_losses(ax, updates, losses, chance=0.7)
+    chance, *lines = ax.lines
+    np.testing.assert_array_equal(chance.get_ydata(), [0.7, 0.7])
+    assert (chance.get_color(), chance.get_linestyle()) == (plots.GREY, ":")
+    for line, column in zip(lines, losses.T, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), updates)
+        np.testing.assert_array_equal(line.get_ydata(), column)
+        assert line.get_color() == plots.BLUE
+    dashes = [str(line._unscaled_dash_pattern) for line in lines]
+    assert len(set(dashes[:5])) == 5
+    assert dashes[5:] == dashes[:2]  # then they begin again
 
 
-def test_squares_say_their_count_in_ink_that_shows():
-    fig, ax = plt.subplots()
-    at, counts = np.array([(1, 1), (2, 1), (3, 1)]), np.array([0, 3, 5])
-    plots.draw_squares(ax, at, counts, np.array(["#k=1", "#k=2", "#k=3"]), most=5)
-    squares, *numbers = ax.collections
-    assert list(squares.get_urls()) == ["#k=1", "#k=2", "#k=3"]
-    assert [number.get_urls()[0] for number in numbers] == ["#k=1", "#k=2", "#k=3"]
-    for n, number in zip(counts, numbers, strict=True):
-        ground = squares.get_facecolor()[list(counts).index(n)][:3]
-        light, dark = sorted((luminance(ground), luminance(number.get_facecolor()[0][:3])))
+def test_the_chance_level_is_named_at_its_end_and_the_loss_has_the_same_scale_everywhere():
+    _, ax = plt.subplots()
+    plots.draw_losses(ax, np.array([10, 20, 30]), np.ones((3, 2)), chance=0.7)
+    ax.figure.canvas.draw()
+    (word,) = ax.texts
+    assert word.get_text() == "chance"
+    corners = ax.transData.inverted().transform(word.get_window_extent().get_points())
+    assert corners[1, 0] == pytest.approx(30, abs=0.5)  # ends with the last update
+    assert 0.7 < corners[0, 1] < 0.78  # just above its line
+    assert ax.get_xlabel() == "updates"
+    assert ax.get_ylim() == (-0.03, 1)
+    np.testing.assert_array_equal(ax.get_yticks(), [0, 0.5, 1])
+
+
+AT, COUNTS = np.array([(1, 1), (2, 1), (4, 3), (5, 2)]), np.array([0, 3, 5, 3])
+
+
+def squares():
+    _, ax = plt.subplots()
+    links = np.array(["#k=1", "#k=2", "#k=3", "#k=4"])
+    plots.draw_squares(ax, AT, COUNTS, links, most=6)
+    return ax.collections
+
+
+def test_each_count_has_a_square_of_side_one_around_its_place_and_a_link():
+    grounds, *_ = squares()
+    for path, at in zip(grounds.get_paths(), AT, strict=True):
+        np.testing.assert_array_equal(path.vertices.min(axis=0), at - 0.5)
+        np.testing.assert_array_equal(path.vertices.max(axis=0), at + 0.5)
+        assert len({tuple(vertex) for vertex in path.vertices}) == 4
+    assert list(grounds.get_urls()) == ["#k=1", "#k=2", "#k=3", "#k=4"]
+
+
+def test_a_square_is_the_lighter_the_larger_its_count():
+    grounds, *_ = squares()
+    shades = plt.get_cmap("cividis").resampled(7)
+    np.testing.assert_array_equal(grounds.get_facecolor(), shades(COUNTS / 6))
+    lights = [luminance(shade[:3]) for shade in grounds.get_facecolor()]
+    assert lights[0] < lights[1] == lights[3] < lights[2]
+
+
+def test_the_number_in_each_square_is_its_count_and_has_its_link():
+    _, *numbers = squares()
+    found = {}
+    for n, number in zip((0, 3, 5), numbers, strict=True):
+        sign = markers.MarkerStyle(f"${n}$")
+        (path,) = number.get_paths()
+        np.testing.assert_array_equal(
+            path.vertices, sign.get_transform().transform_path(sign.get_path()).vertices
+        )
+        found |= {
+            tuple(at): (n, url)
+            for at, url in zip(number.get_offsets(), number.get_urls(), strict=True)
+        }
+    wanted = zip(COUNTS.tolist(), ["#k=1", "#k=2", "#k=3", "#k=4"], strict=True)
+    assert found == dict(zip(map(tuple, AT), wanted, strict=True))
+
+
+@pytest.mark.parametrize("most", [5, 6, 7, 20])
+def test_squares_say_their_count_in_ink_that_shows(most):
+    _, ax = plt.subplots()
+    counts = np.arange(most + 1)
+    at, links = np.stack([counts, counts], axis=1), np.array(["#k=1"] * (most + 1))
+    plots.draw_squares(ax, at, counts, links, most=most)
+    grounds, *numbers = ax.collections
+    for ground, number in zip(grounds.get_facecolor(), numbers, strict=True):
+        light, dark = sorted((luminance(ground[:3]), luminance(number.get_facecolor()[0][:3])))
         assert (dark + 0.05) / (light + 0.05) > 3
-    plt.close(fig)
+        assert colors.to_hex(number.get_facecolor()[0]) in ("#ffffff", plots.DARK.lower())
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,9 @@ def links_tried():
 def test_links_multiply_what_passes_from_step_to_step(kind, name):
     models, (links, factors) = [network(kind, seed) for seed in range(R)], links_tried()[name]
     nets, (xs, ts) = Networks(models, SoftmaxLosses()), batches(1)[0]
+    assert nets.links is None
     nets.links = links
+    assert nets.links is links
     nets.forward(xs, ts)
     nets.backward()
     dhs = nets.layers.layers["top"].backward(nets.loss_layer.backward())

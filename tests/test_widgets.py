@@ -1,6 +1,7 @@
 """Explorers: what `explore` takes, and what it gives to a page and to a kernel."""
 
 import copy
+import functools
 import html
 import json
 import pickle
@@ -46,6 +47,18 @@ def page_of(explorer):
     assert bundle.keys() == {"text/plain", "text/html"}
     data = re.search(r'<script type="application/json">(.*?)</script>', bundle["text/html"])
     return bundle["text/html"], json.loads(data[1])
+
+
+@functools.cache
+def whole_page():
+    """Return the page of all sixteen frames, drawn once for the tests that only read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RNNBOOK_STATIC", "1")
+        return page_of(widgets.explore(draw, title="Sizes", **CONTROLS))
+
+
+def draw_size(size):
+    return draw(size, rate=0.01, kind="line", noisy=False)
 
 
 def frame_of(data, index):
@@ -127,7 +140,11 @@ def test_a_grid_too_heavy_for_a_page_is_refused(static, monkeypatch):
         ([1, 4], (1, 9), (1, 9, 1)),
         ([1, 4], (0, 9, 3), (0, 9, 3)),
         ([0.5, 1], (0, 2), (0, 2, 0.01)),
-        ([0.1, 1], (0.01, 1), (0.01, 1, None)),
+        ([0.1, 1], (0.01, 1), (0.01, 1, None)),  # two decades: evenly in the logarithm
+        ([1.0, 100], (1, 100), (1, 100, None)),
+        ([1.0, 99], (1, 99), (1, 99, 0.49)),
+        ([1, 100], (1, 100), (1, 100, 1)),  # whole numbers go by ones
+        ([0.0, 100], (0, 100), (0, 100, 0.5)),  # zero has no logarithm
         ([-1.0, 1], (-1, 1, 0.5), (-1, 1, 0.5)),
     ],
 )
@@ -174,9 +191,8 @@ def test_an_explorer_has_a_name_for_addresses(title, name, expected):
 # ---- a page ----
 
 
-def test_the_page_carries_every_frame(static):
-    explorer = widgets.explore(draw, title="Sizes", **CONTROLS)
-    _, data = page_of(explorer)
+def test_the_page_carries_every_frame():
+    _, data = whole_page()
     assert len(data["frames"]) == len(data["alts"]) == 16
     index = 0
     for size in CONTROLS["size"]:
@@ -192,7 +208,7 @@ def test_the_page_carries_every_frame(static):
 
 
 def test_the_first_frame_shows_without_javascript(static):
-    explorer = widgets.explore(draw, title="Sizes & <rates>", start={"size": 8}, **CONTROLS)
+    explorer = widgets.explore(draw_size, title="Sizes & <rates>", start={"size": 8}, size=[2, 8])
     page, data = page_of(explorer)
     before = page[: page.index("<script")]
     assert frame_of(data, data["alts"].index("8 values & line up to 0.07.")) in before
@@ -212,8 +228,8 @@ def test_data_cannot_end_its_script(static):
     assert page.count("</script") == 1
 
 
-def test_what_frames_share_is_stored_once(static):
-    page, data = page_of(widgets.explore(draw, **CONTROLS))
+def test_what_frames_share_is_stored_once():
+    page, data = whole_page()
     separately = sum(len(frame_of(data, index)) for index in range(16))
     assert len(page) < separately / 2
 
@@ -225,8 +241,8 @@ def test_equal_frames_cost_nothing():
 
 
 def test_the_page_is_the_same_each_time(static):
-    pages = [page_of(widgets.explore(draw, **CONTROLS))[0] for _ in range(2)]
-    assert pages[0] == pages[1]
+    again, _ = page_of(widgets.explore(draw, title="Sizes", **CONTROLS))
+    assert again == whole_page()[0]
 
 
 def test_each_state_is_drawn_once(static):
@@ -241,7 +257,7 @@ def test_each_state_is_drawn_once(static):
 
 
 def test_two_explorers_of_a_page_share_no_id(static):
-    pages = [page_of(widgets.explore(draw, title=title, **CONTROLS))[0] for title in "AB"]
+    pages = [page_of(widgets.explore(draw_size, title=t, size=[2, 8]))[0] for t in "AB"]
     ids = [set(re.findall(r'\bid=\\?"([^"\\]+)', page)) for page in pages]
     assert ids[0]
     assert ids[0].isdisjoint(ids[1])
@@ -386,7 +402,7 @@ def test_a_view_gets_the_error_of_draw():
 
 
 def test_page_kernel_and_browser_draw_the_same(explorer, static, monkeypatch):
-    _, data = page_of(widgets.explore(draw, title="Sizes", **CONTROLS))
+    _, data = whole_page()
     monkeypatch.setattr(widgets, "anywidget", None)
     browser = widgets.explore(draw, title="Sizes", **CONTROLS)
     assert widgets.in_browser == {"sizes": browser}

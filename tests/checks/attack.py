@@ -1,22 +1,29 @@
 """What the tests of the checks share: answers as code, and slips made in them by machine."""
 
 import ast
+import json
 import re
+from pathlib import Path
 
 import pytest
-import refresh
 from mutants import pairs, single
 
 from rnnbook import checks
 from rnnbook.checks import guard, verdict
 
+BOOK = Path(__file__).parents[2] / "book"
 PAIRS = 30  # answers with two slips, drawn for each right answer
 IMPATIENT = 0.5  # seconds at work: a slip that never ends need not be waited for
 
 
-def notebook(chapter):
-    """Read the notebook of a chapter, named as its module of checks is."""
-    return refresh.read(refresh.BOOK / f"{chapter.replace('_', '-')}.ipynb")
+def cells(chapter):
+    """Return the kind, the tags and the source of each cell of a chapter.
+
+    From the file as it is: the library that reads notebooks takes seconds to be imported.
+    """
+    path = BOOK / f"{chapter.replace('_', '-')}.ipynb"
+    for cell in json.loads(path.read_text(encoding="utf8"))["cells"]:
+        yield cell["cell_type"], cell["metadata"].get("tags", ()), "".join(cell["source"])
 
 
 def cells_of(chapter, kind):
@@ -25,20 +32,20 @@ def cells_of(chapter, kind):
     The line that calls the check is left out.
     """
     found = {}
-    for cell in notebook(chapter).cells:
-        for tag in cell.metadata.get("tags", ()):
+    for _, tags, source in cells(chapter):
+        for tag in tags:
             if tag.startswith(f"{kind}-"):
                 name = tag.removeprefix(f"{kind}-").replace("-", "_")
-                found[name] = re.sub(r"^checks\..*$", "", cell.source, flags=re.M)
+                found[name] = re.sub(r"^checks\..*$", "", source, flags=re.M)
     return found
 
 
 def imports_of(chapter):
     """Return what the imports of a chapter bring: all that an exercise may build upon."""
     page = {}
-    for cell in notebook(chapter).cells:
-        if cell.cell_type == "code":
-            for node in ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.M)).body:
+    for kind, _, source in cells(chapter):
+        if kind == "code":
+            for node in ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.M)).body:
                 if isinstance(node, (ast.Import, ast.ImportFrom)):
                     exec(ast.unparse(node), page)
     page.pop("__builtins__", None)

@@ -44,6 +44,9 @@ def test_no_bit_is_lost_where_the_integers_of_numpy_end(bits):
     low, high = -(2 ** (bits - 1)), 2**bits - 1
     assert from_bits(to_bits([0, high], bits)).tolist() == [0, high]
     assert from_bits(to_bits([low, -1], bits), signed=True).tolist() == [low, -1]
+    for signed in (False, True):
+        dtype = from_bits(np.ones((2, bits), int), signed=signed).dtype
+        assert dtype == (np.int64 if bits <= 62 else object)
 
 
 @pytest.mark.parametrize(

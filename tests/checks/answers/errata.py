@@ -1,6 +1,6 @@
 """Repairs of the classes with seven slips on the page *Errata*, and other answers."""
 
-import refresh
+from attack import cells
 
 SEVEN = {  # what the printed code says, what it should say, and what the check tells
     "a size from the wrong axis": ("(N, len(Wx))", "(N, Wx.shape[1])", "with D = H it runs"),
@@ -15,8 +15,7 @@ SEVEN = {  # what the printed code says, what it should say, and what the check 
 
 def tagged(tag):
     """Return the cells of the page with this tag, in one piece."""
-    notebook = refresh.read(refresh.BOOK / "errata.ipynb")
-    found = [cell.source for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
+    found = [source for _, tags, source in cells("errata") if tag in tags]
     return "\n\n\n".join([*found, ""])
 
 
