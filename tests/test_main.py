@@ -602,11 +602,12 @@ def test_a_checkpoint_of_another_program_is_refused(run):
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        (["--optimizer", "sgd", "--lr", "1e38", "--clip", 0], "in step "),
+        (["--lr", "1e38"], "in step "),
+        (["--optimizer", "sgd", "--lr", "1e38", "--clip", 0], " nats per token"),
         (["--optimizer", "sgd", "--lr", "100"], "20 times in a row above 9.7 nats per token"),
         (
             ["--optimizer", "sgd", "--lr", "100", "--epochs", 1, "--time-size", 60],
-            "10 times in a row",
+            "6 times in a row",
         ),
     ],
 )
