@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -22,6 +23,7 @@ from rnnbook import __main__ as command
 from rnnbook import _console as console
 from rnnbook import house_that_jack_built, training
 from rnnbook._settings import CHOICES, NUMBERS
+from rnnbook.data import load_text
 from rnnbook.training import TextRun, read_checkpoint
 
 SIZES = {"hidden-size": 6, "wordvec-size": 5, "batch-size": 5, "time-size": 9, "sample-length": 20}
@@ -535,6 +537,18 @@ def test_an_output_in_a_narrow_encoding_is_no_question_mark(run, folder, monkeyp
     assert command.main(mine) == 0
     assert screen.text() == "d\\xe9j\\xe0\n"
     assert "the output is in ascii, which lacks some of the signs" in capsys.readouterr().err
+
+
+def test_a_warning_is_in_the_words_of_the_command(run, monkeypatch):
+    def wary(*args, **options):
+        warnings.warn('words cannot be told apart; level="char" takes characters', stacklevel=2)
+        return load_text(*args, **options)
+
+    monkeypatch.setattr(command, "load_text", wary)
+    status, _, err = run("rhyme.txt", "--epochs", 0, "--level", "word", *SMALL)
+    assert status == 0
+    first = 'rnnbook: words cannot be told apart; --level "char" takes characters'
+    assert lines(err)[0] == first
 
 
 SOME = ["-1", "0", "1", "2", "3", "7", "1000", "0.5", "1e-320", "1e300", "nan"]
