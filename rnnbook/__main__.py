@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     _check_arguments(parser, args)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # checked where it matters
+        # What overflows is checked where it matters.
+        with np.errstate(over="ignore", invalid="ignore"), _warnings_in_words():
             if args.sample_only:
                 return _write(args)
             if args.evaluate is not None:
@@ -87,6 +89,19 @@ def main(argv=None):
         message = " ".join(str(error).split()) or type(error).__name__
         say(f"rnnbook: {message}")
         return 1
+
+
+@contextlib.contextmanager
+def _warnings_in_words():
+    """Say what the package warns of as the command says it."""
+
+    def hear(message, *_):
+        say(f"rnnbook: {str(message).replace('level=', '--level ')}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = hear
+        yield
 
 
 class _Parser(argparse.ArgumentParser):
