@@ -261,9 +261,10 @@ def is_finite(value):
 
 
 def all_finite(params):
-    """Check that no parameter holds NaN or infinity."""
-    for name, param in params.items():
-        finite(f"params[{name!r}]", np.asarray(param))
+    """Check that no parameter, as far as there are any of floats, holds NaN or infinity."""
+    for name, param in params.items() if isinstance(params, dict) else ():
+        if getattr(param, "dtype", None) in _FLOATS:
+            finite(f"params[{name!r}]", param)
 
 
 def listed(name, value, what):

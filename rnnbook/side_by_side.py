@@ -250,9 +250,10 @@ class _Losses(Layer):
         if weights.ndim > 3 or any(size not in (1, whole) for size, whole in axes):
             raise ValueError(f"weights must broadcast to {(T, R, N)}, got shape {weights.shape}")
         weights = np.broadcast_to(weights, (T, R, N)) if weights.ndim else weights[None, None]
+        ts = ts.copy()  # what is kept stays here
         if ts.shape[1] < R:
             ts = np.broadcast_to(ts, (T, R, N, *ts.shape[3:]))
-        return [a.swapaxes(0, 1) for a in (scores, ts.copy(), weights)]
+        return [a.swapaxes(0, 1) for a in (scores, ts, weights)]
 
 
 class SoftmaxLosses(_Losses):
