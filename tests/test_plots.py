@@ -81,6 +81,12 @@ def test_show_needs_a_text_alternative(alt, error, message):
         plots.show(curves(), alt)
 
 
+def test_a_figure_and_what_it_says_come_back_from_their_checks():
+    fig = curves()
+    assert plots.figure("fig", fig) is fig
+    assert plots.alternative("alt", "Two curves.") == "Two curves."
+
+
 def test_show_needs_a_figure():
     with pytest.raises(TypeError, match="fig must be a matplotlib Figure, got tuple"):
         plots.show(plt.subplots(), "Two curves.")

@@ -579,3 +579,15 @@ def test_a_large_vocabulary_costs_no_memory_in_the_update():
     assert W[:21].all()
     assert not W[21:].any()
     assert peak < W.nbytes / 10
+
+
+@every_kind
+@both_paths
+def test_an_upstream_gradient_that_does_not_fit_is_refused_by_its_name(kind, path):
+    case = Case(kind, SHAPES[0])
+    layer = case.layer(path)
+    layer.forward(case.xs)
+    with refusal(ValueError, f"dhs must have shape {case.dhs.shape}, got "):
+        layer.backward(case.dhs[:, 1:])
+    with refusal(TypeError, "dhs must have dtype float64, the dtype of the layer's output"):
+        layer.backward(case.dhs.astype(np.float32))
