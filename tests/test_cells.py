@@ -105,3 +105,13 @@ def test_the_gates_of_many_steps_are_passed_at_once_like_one_by_one(steps):
             da_dq_dh, GRUCell.to_sums(gates[:, *at], c_prev[at], dh[at]), strict=True
         ):
             np.testing.assert_array_equal(many[at], single)
+
+
+@every_cell
+@pytest.mark.parametrize(("inputs", "columns"), [(0, H), (D, 0)])
+def test_weights_without_inputs_or_units_are_refused(Cell, inputs, columns):
+    G = GATES[Cell]
+    Wx, Wh = np.ones((inputs, G * columns)), np.ones((columns, G * columns))
+    biases = [np.ones(G * columns), np.ones(columns)][: 2 if Cell is GRUCell else 1]
+    with refusal(ValueError, "Wx must have shape (D, ", f"and not be empty, got {Wx.shape}"):
+        Cell(Wx, Wh, *biases)

@@ -619,3 +619,15 @@ def test_other_mistakes_are_named():
         Networks(models).evaluate(np.zeros(1, int))
     with refusal(ValueError, "tokens must hold token ids in 0 .. 6"):
         Networks(models).evaluate(np.full(9, V))
+
+
+def test_networks_with_a_loss_of_their_own_want_one_for_all():
+    class OwnLoss(TimeSoftmaxWithLoss):
+        """A loss that there is no stacked one for."""
+
+    alone = [CharRNN(4, 3, rng=np.random.default_rng(seed)) for seed in range(2)]
+    for net in alone:
+        net.loss_layer = OwnLoss()
+    with refusal(TypeError, "loss_layer must be a layer, with forward, backward", "got NoneType"):
+        Networks(alone)
+    assert len(Networks(alone, SoftmaxLosses())) == 2
