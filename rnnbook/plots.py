@@ -313,7 +313,7 @@ def draw_squares(ax, at, counts, links, *, most):
     axes("ax", ax)
     K = len(numbers("at", at, ("K", 2)))
     most = _validate.integer("most", most, minimum=1)
-    _validate.indices("counts", counts, (K,), size=most + 1, what="counts")
+    counts = _validate.indices("counts", counts, (K,), size=most + 1, what="counts")
     _validate.shaped("links", _validate.array("links", links), (K,))
     if links.dtype.kind != "U":
         raise TypeError(f"links must hold strings, got dtype {links.dtype}")

@@ -625,9 +625,10 @@ def test_networks_with_a_loss_of_their_own_want_one_for_all():
     class OwnLoss(TimeSoftmaxWithLoss):
         """A loss that there is no stacked one for."""
 
-    alone = [CharRNN(4, 3, rng=np.random.default_rng(seed)) for seed in range(2)]
-    for net in alone:
-        net.loss_layer = OwnLoss()
+    alone = [
+        Network(CharRNN(4, 3, rng=np.random.default_rng(seed)).layers, OwnLoss())
+        for seed in range(2)
+    ]
     with refusal(TypeError, "loss_layer must be a layer, with forward, backward", "got NoneType"):
         Networks(alone)
     assert len(Networks(alone, SoftmaxLosses())) == 2
