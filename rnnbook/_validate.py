@@ -217,9 +217,23 @@ def parameters(params, grads, *, look=True):
             "has backward run?"
         )
     for name, param in params.items():
-        steppable(f"params[{name!r}]", param)
-        gradient(f"grads[{name!r}]", grads[name], param.shape, dtype=param.dtype, look=look)
+        if look or not _can_step(param, grads[name]):
+            steppable(f"params[{name!r}]", param)
+            gradient(f"grads[{name!r}]", grads[name], param.shape, dtype=param.dtype, look=look)
     apart("params", params)
+
+
+def _can_step(param, grad):
+    """Say quickly that nothing is wrong with two arrays, as it nearly always is."""
+    return (
+        type(param) is type(grad) is np.ndarray
+        and param.dtype == grad.dtype
+        and param.dtype in _FLOATS
+        and param.shape == grad.shape
+        and param.flags.writeable
+        and 0 not in param.shape
+        and 0 not in param.strides
+    )
 
 
 def gradient(name, value, shape, *, dtype=None, look=True):

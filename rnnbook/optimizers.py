@@ -10,7 +10,7 @@ from .layers import RowGradient
 
 __all__ = ["SGD", "Adam", "clip_gradients", "learn"]
 
-_quiet = np.errstate(over="ignore", invalid="ignore")  # where what comes of it is looked at
+_LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in (np.float32, np.float64)}
 
 
 def _each(name, value):
@@ -51,24 +51,28 @@ class SGD:
     def __init__(self, lr):
         self.lr = lr
 
-    @_quiet
     def update(self, params, grads):
         """Take one step, in place, so that every layer sees it.
 
-        All new numbers are found first, and then written: on bad gradients, or where a step
-        leads beyond the largest float, nothing has changed.
+        Everything is checked first: on bad gradients, or where a step would lead beyond the
+        largest float, nothing has changed.
         """
         _validate.parameters(params, grads, look=False)
-        found = []
-        for name, param in params.items():
-            grad, lr, rows = grads[name], _rate(self.lr, param), ...
-            if isinstance(grad, RowGradient):
-                rows, grad = grad.ids, grad.rows  # the other rows have no gradient
-            new = param[rows] - lr * grad
-            _check_step(name, param, grad, new)
-            found.append((param, rows, new))
-        for param, rows, new in found:
-            param[rows] = new
+        steps = [(param, grads[name], _rate(self.lr, param)) for name, param in params.items()]
+        fastest = _fastest(self.lr)
+        for name, step in zip(params, steps, strict=True):
+            param, grad, _ = step
+            if not _length(param) + fastest * _length(grad) < _LARGEST[param.dtype]:
+                _try_out(name, self._step, step)
+        for step in steps:
+            self._step(*step)
+
+    @staticmethod
+    def _step(param, grad, lr):
+        if isinstance(grad, RowGradient):
+            param[grad.ids] -= lr * grad.rows  # the other rows have no gradient
+        else:
+            param -= lr * grad
 
 
 class Adam:
@@ -104,33 +108,42 @@ class Adam:
         self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
         self.steps, self.m, self.v = 0, {}, {}
 
-    @_quiet
     def update(self, params, grads):
         """Take one step, in place; as with `SGD`, on an error nothing has changed."""
         _validate.parameters(params, grads, look=False)
-        kept, kinds = self.m, {name: (p.shape, p.dtype) for name, p in params.items()}
-        if kept and {name: (m.shape, m.dtype) for name, m in kept.items()} != kinds:
+        kinds = {name: (p.shape, p.dtype) for name, p in params.items()}
+        if self.m and {name: (m.shape, m.dtype) for name, m in self.m.items()} != kinds:
             raise ValueError(
                 "params must be those of the first update, for Adam keeps means for each; "
-                f"got {sorted(params)}, first {sorted(kept)}"
+                f"got {sorted(params)}, first {sorted(self.m)}"
             )
-        k, ms, vs, found = self.steps + 1, {}, {}, {}
+        ms, vs = (
+            kept or {name: np.zeros_like(param) for name, param in params.items()}
+            for kept in (self.m, self.v)
+        )
+        k, steps, fastest = self.steps + 1, [], _fastest(self.lr)
         for name, param in params.items():
             if self.eps < (least := _least_eps(param.dtype, self.beta2)):
                 raise ValueError(
                     f"eps must be at least {least:.2g} beside params[{name!r}] of dtype "
                     f"{param.dtype}, for squares of small gradients vanish; got {self.eps}"
                 )
-            g, lr = np.asarray(grads[name]), _rate(self.lr, param)
-            m, v = (self.m[name], self.v[name]) if kept else (np.zeros_like(g),) * 2
-            ms[name] = m = m + (1 - self.beta1) * (g - m)
-            vs[name] = v = v + (1 - self.beta2) * (g**2 - v)
-            m_hat, v_hat = m / (1 - self.beta1**k), v / (1 - self.beta2**k)
-            found[name] = param - lr * m_hat / (np.sqrt(v_hat) + self.eps)
-            _check_step(name, param, g, found[name], v)
+            g, m, v, lr = np.asarray(grads[name]), ms[name], vs[name], _rate(self.lr, param)
+            steps.append(step := (param, g, m, v, lr, k))
+            long = _length(g)
+            farthest = fastest * (_length(m) + long) / ((1 - self.beta1**k) * self.eps)
+            if not _length(param) + farthest + _length(v) + long * long < _LARGEST[param.dtype]:
+                _try_out(name, self._step, step)
+        for step in steps:
+            self._step(*step)
         self.steps, self.m, self.v = k, ms, vs
-        for name, param in params.items():
-            param[...] = found[name]
+
+    def _step(self, param, g, m, v, lr, k):
+        m += (1 - self.beta1) * (g - m)
+        v += (1 - self.beta2) * (g**2 - v)
+        m_hat = m / (1 - self.beta1**k)
+        v_hat = v / (1 - self.beta2**k)
+        param -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
 
 
 @functools.cache
@@ -215,13 +228,18 @@ def _clip(arrays, max_norms):
     return norms
 
 
+def _fastest(lr):
+    return lr if isinstance(lr, float) else float(lr.max())
+
+
 def _rate(lr, param):
     """Return the learning rate as a number of the parameter's dtype, or one for each network."""
-    rate = param.dtype.type(lr) if isinstance(lr, float) else _beside(lr, "lr", param)
-    least, largest = (rate, rate) if rate.ndim == 0 else (rate.min(), rate.max())
-    if not 0 < least <= largest < np.inf:
-        raise ValueError(f"lr must be above 0 and finite as {param.dtype}, got {lr}")
-    return rate
+    alone = isinstance(lr, float)
+    if _fastest(lr) <= _LARGEST[param.dtype]:
+        rate = param.dtype.type(lr) if alone else _beside(lr, "lr", param)
+        if (rate if alone else rate.min()) > 0:
+            return rate
+    raise ValueError(f"lr must be above 0 and finite as {param.dtype}, got {lr}")
 
 
 def _beside(values, name, param):
@@ -235,19 +253,32 @@ def _beside(values, name, param):
     return values.astype(param.dtype)[:, None, None]
 
 
-def _check_step(name, param, grad, *found):
-    """Check that what a step in one parameter leads to is finite; else say why it is not."""
-    if all(map(_validate.is_finite, found)):
+def _length(array):
+    """Return the length of all numbers of an array as one vector; NaN or infinite if one is."""
+    array = array.rows if isinstance(array, RowGradient) else array
+    flat = array.ravel("K")
+    return float(np.vdot(flat, flat)) ** 0.5
+
+
+def _try_out(name, take, step):
+    """Take a step in one parameter on copies; if it ends in NaN or infinity, say why.
+
+    For a step that no bound shows to be safe.
+    """
+    param, grad, *_ = step
+    tried = [part.copy() if isinstance(part, np.ndarray) else part for part in step]
+    with np.errstate(over="ignore", invalid="ignore"):
+        take(*tried)
+    if all(_validate.is_finite(part) for part in tried if isinstance(part, np.ndarray)):
         return
     _validate.finite(f"params[{name!r}]", param)
-    _validate.finite(f"grads[{name!r}]", grad)
+    grad = _validate.finite(f"grads[{name!r}]", np.asarray(grad))
     raise ValueError(
         f"params[{name!r}] must stay finite as {param.dtype}, got a gradient of up to "
         f"{np.abs(grad).max():.3g}, too large for this step"
     )
 
 
-@_quiet
 def learn(model, optimizer, batch, max_norm=None):
     """Make one update: loss, gradient, clip, step; return the loss before it, or R losses.
 
