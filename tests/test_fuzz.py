@@ -425,6 +425,9 @@ def outcome(recipe, good, **other):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.filterwarnings(
+                "ignore", module=r"(matplotlib|pyparsing)\."
+            )  # an old one beside new ones
             return flat(recipe(**arrays)), None
     except (ValueError, TypeError) as refused:
         error = refused

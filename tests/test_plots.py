@@ -630,7 +630,7 @@ def test_what_a_figure_says_is_only_text_and_what_a_link_says_keeps_its_digits()
     ax.set(title=hostile, xlabel=hostile)
     ax.plot([0, 1], label=hostile, gid=hostile)
     ax.legend()
-    ax.scatter(0.5, 0.5, urls=["#lr=0.001234&name=" + hostile])
+    ax.scatter([0.4, 0.6], [0.5, 0.5], urls=["#lr=0.001234&name=" + hostile, "#lr=0.1"])
     svg = plots.to_svg(fig)
     root = ElementTree.fromstring(svg)
     assert svg.count("</svg>") == 1
