@@ -2,10 +2,23 @@
 
 import importlib.util
 import os
+import signal
 
 import pytest
 
 NOT_RUN = ("skipped", "xfailed", "xpassed")
+
+
+def pytest_configure():
+    """Let signals do here, and in what is started here, what they do at a terminal.
+
+    Whoever started the tests may have ignored some: nohup does, and a shell in the background.
+    """
+    usual = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    for name, handler in usual.items():
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def not_run(config):
