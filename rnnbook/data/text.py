@@ -198,7 +198,7 @@ def tokenize(text, level):
 
     Notes
     -----
-    Words begin and end where Unicode's text segmentation [1]_ lets them. A word keeps its
+    Words begin and end where Unicode's text segmentation lets them. A word keeps its
     case, its accents and vowel signs, and what an apostrophe or a full stop joins to it: "The"
     and "the" are two tokens, "don't", "e.g" and "3.5" are one. A hyphen stands by itself. So
     does each sign, with what belongs to it: a flag or a family of emoji is one token. Lower
@@ -210,7 +210,7 @@ def tokenize(text, level):
 
     References
     ----------
-    .. [1] Unicode Standard Annex #29, "Unicode Text Segmentation", section 4.
+    Unicode Standard Annex #29, "Unicode Text Segmentation", section 4.
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {_validate.describe(text)}")
