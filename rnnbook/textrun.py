@@ -161,7 +161,8 @@ class TextRun:
         for part in _PARTS:
             arrays |= {f"{part}/{name}": array for name, array in parts[part].items()}
         _check_finite("the parameter ", params)
-        _check_finite("", {name: arrays[name] for name in arrays if name != "head"})
+        others = {name for name in arrays if name != "head" and not name.startswith("params/")}
+        _check_finite("", {name: arrays[name] for name in sorted(others)})
         write_arrays(path, arrays | {"digest": np.array(_digest(arrays))})
 
     def load(self, path):
@@ -266,14 +267,7 @@ def read_checkpoint(path):
     ValueError
         If it is not a whole file of `TextRun.save`.
     """
-    path = _validate.path("path", path)
-    name = path.name
-    with path.open("rb") as file:
-        if file.read(4) != b"PK\3\4":
-            raise ValueError(
-                f"{name} must be a whole .npz file of arrays, got another kind of file"
-            )
-    arrays = read_arrays(path)
+    arrays, name = read_arrays(path), _validate.path("path", path).name
     digest = arrays.pop("digest", None)
     if digest is None or not {"head", "losses"} <= set(arrays):
         raise ValueError(

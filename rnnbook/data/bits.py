@@ -112,8 +112,9 @@ def _integers_of(bits):
 def _whole_numbers(name, value, bits):
     """Check that all numbers fit in so many bits, as unsigned or in two's complement."""
     kinds = (list, tuple, range, np.ndarray)
-    odd = isinstance(value, np.ma.MaskedArray)  # it hides some of its numbers
-    if odd or not isinstance(value, kinds) or getattr(value, "ndim", 1) != 1:
+    if isinstance(value, np.ndarray):
+        _validate.array(name, value, "a sequence of integers")
+    if not isinstance(value, kinds) or getattr(value, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a sequence of integers, got {_validate.describe(value)}")
     low, high = -(2 ** (bits - 1)), 2**bits - 1
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
